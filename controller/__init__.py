@@ -1,0 +1,1 @@
+"""All entrances: what the operators' side stores, notices and says."""

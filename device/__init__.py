@@ -1,0 +1,1 @@
+"""One entrance: what the gate device at a staffed entrance does, offline."""

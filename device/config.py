@@ -1,0 +1,140 @@
+"""Every setting of a gate: default, unit, range and meaning stand together.
+
+`menshen gate settings` prints them all as a commented file; an unknown key or a value out of range is refused by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Meta, Struct
+
+from device import settings
+from device.duty import Interval
+from device.wire.link import Wire
+from device.wire.messages import Id
+
+Pin = Annotated[int, Meta(ge=2, le=27, description="BCM number of a GPIO pin")]
+
+
+def _text(meaning: str) -> Meta:
+    return Meta(description=meaning)
+
+
+class GateSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which entrance this is."""
+
+    site: Annotated[Id, Meta(description="id of the site: a-z, 0-9, single inner hyphens")]
+    entrance: Annotated[Id, Meta(description="id of the entrance within the site")]
+    timezone: Annotated[str, _text("IANA name; duty hours are read in it")] = "Asia/Shanghai"
+    language: Annotated[Literal["zh", "en"], _text("what people at the gate read first")] = "zh"
+    data: Annotated[str, _text("folder for the spool and the trust this gate holds")] = "/var/lib/menshen"
+    site_key: Annotated[str, _text("file with the site's secret, 32 bytes or more; it keys the hash of every code")] = (
+        "/etc/menshen/site.key"
+    )
+
+
+class CameraSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The camera that reads codes."""
+
+    driver: Annotated[Literal["picamera2", "usb", "film", "emulated"], _text("which camera")] = "picamera2"
+    source: Annotated[str, _text("usb: device number or path; film: file or folder; emulated: the scene file")] = ""
+    width: Annotated[int, Meta(ge=160, le=4096, description="pixels")] = 1280
+    height: Annotated[int, Meta(ge=120, le=4096, description="pixels")] = 720
+    fps: Annotated[int, Meta(ge=1, le=120, description="frames a second")] = 30
+    stall_s: Annotated[float, Meta(ge=0.5, le=60, description="seconds without a frame before it is restarted")] = 3.0
+
+
+class DecoderSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """How hard to look for codes in a frame."""
+
+    budget_ms: Annotated[float, Meta(ge=1, le=1000, description="milliseconds of looking per frame")] = 40.0
+    gone_s: Annotated[float, Meta(ge=0.2, le=60, description="seconds out of view until it may be reported again")] = (
+        2.0
+    )
+
+
+class ThermometerSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The contactless thermometer. It screens; it is not a medical device."""
+
+    driver: Annotated[Literal["mlx90614", "emulated", "none"], _text("which thermometer")] = "none"
+    source: Annotated[str, _text("emulated: the scene file")] = ""
+    bus: Annotated[int, Meta(ge=0, le=20, description="I2C bus number")] = 1
+    mode: Annotated[Literal["off", "advise", "require"], _text("advise notes; require refers high and unknown")] = "off"
+    high_c: Annotated[float, Meta(ge=35, le=42, description="degrees Celsius, high from here on")] = 37.3
+    low_c: Annotated[float, Meta(ge=20, le=36, description="degrees Celsius, below it measure again")] = 34.0
+
+
+class PinsSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The GPIO pins, and what stands behind them. 0 in an optional pin means: not wired."""
+
+    driver: Annotated[Literal["lgpio", "mock"], _text("lgpio on a Pi; mock anywhere, for emulated parts")] = "lgpio"
+    relay: Pin = 17
+    lamp_red: Pin = 22
+    lamp_green: Pin = 23
+    lamp_blue: Pin = 24
+    buzzer: Pin = 18
+    staff_button: Pin = 5
+    beam_outer: Annotated[int, Meta(ge=0, le=27, description="BCM number, 0: not wired")] = 0
+    beam_inner: Annotated[int, Meta(ge=0, le=27, description="BCM number, 0: not wired")] = 0
+    turnstile_passed: Annotated[int, Meta(ge=0, le=27, description="BCM number, 0: not wired")] = 0
+    presence: Annotated[int, Meta(ge=0, le=27, description="BCM number, 0: not wired")] = 0
+
+
+class TurnstileSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The turnstile."""
+
+    pulse_ms: Annotated[int, Meta(ge=100, le=500, description="milliseconds the relay is held")] = 300
+    release_s: Annotated[float, Meta(ge=1, le=60, description="seconds a grant waits for someone to go through")] = 8.0
+
+
+class DutySection(Struct, frozen=True, forbid_unknown_fields=True):
+    """When the entrance must be guarded. Outside these hours nobody is missed."""
+
+    hours: Annotated[tuple[Interval, ...], _text("intervals; days as mon-fri or sat,sun; times as HH:MM")] = ()
+    grace_s: Annotated[float, Meta(ge=1, le=3600, description="seconds unguarded before it is flagged")] = 120.0
+    shift_s: Annotated[float, Meta(ge=60, le=86400, description="seconds a check-in counts")] = 43200.0
+
+
+class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the entrance asks of a person."""
+
+    answer_s: Annotated[float, Meta(ge=0.2, le=30, description="seconds the lamp shows a verdict")] = 3.0
+    screen_s: Annotated[float, Meta(ge=5, le=300, description="seconds a rotating screen stays good")] = 30.0
+    skew_s: Annotated[float, Meta(ge=0, le=120, description="seconds two clocks may differ")] = 5.0
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """One gate."""
+
+    gate: GateSection
+    wire: Wire = msgspec.field(default_factory=Wire)
+    camera: CameraSection = CameraSection()
+    decoder: DecoderSection = DecoderSection()
+    thermometer: ThermometerSection = ThermometerSection()
+    pins: PinsSection = PinsSection()
+    turnstile: TurnstileSection = TurnstileSection()
+    duty: DutySection = DutySection()
+    rules: RulesSection = RulesSection()
+
+
+def load(path: Path) -> Config:
+    """Read a gate's configuration; raise SettingsError naming what to change."""
+    config = settings.load(Config, path)
+    try:
+        ZoneInfo(config.gate.timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise settings.SettingsError(
+            f"{path}: gate.timezone: {config.gate.timezone!r} is no IANA time zone, such as Asia/Shanghai"
+        ) from error
+    used: dict[int, str] = {}
+    for name in msgspec.structs.fields(config.pins):
+        number = getattr(config.pins, name.name)
+        if isinstance(number, int) and number:
+            if number in used:
+                raise settings.SettingsError(f"{path}: pins.{name.name} and pins.{used[number]} are both {number}")
+            used[number] = name.name
+    return config

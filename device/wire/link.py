@@ -1,0 +1,178 @@
+"""One MQTT 5 connection: say and hear. Its callbacks only put into the inbox it was given.
+
+MQTT 5 because 3.1.1 reports success for a denied publish. Nothing here is believed to be delivered: QoS 0 for what is
+resent until acknowledged end to end, QoS 1 for retained documents, which are said again on every connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import paho.mqtt.client as mqtt
+from msgspec import Meta, Struct
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+log = logging.getLogger(__name__)
+
+FAILURE = 128  # MQTT 5: reason codes from here on are failures
+
+
+class Wire(Struct, frozen=True, forbid_unknown_fields=True):
+    """The MQTT broker."""
+
+    host: Annotated[str, Meta(description="name or address")] = "localhost"
+    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 1883
+    keepalive_s: Annotated[int, Meta(ge=2, le=600, description="seconds; a dead link is found in about twice this")] = 5
+    ca: Annotated[str, Meta(description="file with the authority's certificate; empty: no TLS")] = ""
+    certificate: Annotated[str, Meta(description="file with our certificate")] = ""
+    key: Annotated[str, Meta(description="file with our private key")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """A message that arrived."""
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkChanged:
+    """The connection is up and its subscriptions granted, or it is gone. Said once per change."""
+
+    up: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkDied:
+    """The connection's own thread ended by an exception: nothing will come any more."""
+
+    reason: str
+
+
+LinkSaid = Heard | LinkChanged | LinkDied
+
+
+@dataclass(frozen=True, kw_only=True)
+class Will:
+    """What the broker says for us, retained, when we vanish."""
+
+    topic: str
+    payload: bytes
+
+
+class Link:
+    """Keeps one connection up. `put` is called from its thread and must not block."""
+
+    def __init__(
+        self, wire: Wire, *, name: str, hear: tuple[str, ...], put: Callable[[LinkSaid], None], will: Will | None = None
+    ) -> None:
+        self._wire = wire
+        self._hear = hear
+        self._put = put
+        self._up = False
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
+        if wire.ca:
+            client.tls_set(wire.ca, wire.certificate or None, wire.key or None)
+        if will:
+            client.will_set(will.topic, will.payload, qos=1, retain=True)
+        client.reconnect_delay_set(min_delay=1, max_delay=8)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.on_connect_fail = lambda *_: self._down(f"nobody answers at {wire.host}:{wire.port}")
+        client.on_message = self._on_message
+        self._client = client
+        self._thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin connecting, and go on for as long as it takes."""
+        self._client.connect_async(self._wire.host, self._wire.port, keepalive=self._wire.keepalive_s, clean_start=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say goodbye without the will being said, and end the thread."""
+        self._client.disconnect()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    @property
+    def up(self) -> bool:
+        """Whether messages said now have a way out."""
+        return self._up
+
+    def say(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 0,
+        retain: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Hand a message to the connection; never waits. False: there is no connection."""
+        properties = None
+        if headers:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.UserProperty = list(headers.items())
+        if not self._up:
+            return False
+        info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
+        return info.rc == mqtt.MQTT_ERR_SUCCESS
+
+    def _run(self) -> None:
+        try:
+            self._client.loop_forever(retry_first_connection=True)
+        except Exception as error:
+            log.exception("the link's thread died")
+            self._put(LinkDied(reason=str(error)))
+
+    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any) -> None:
+        if code.is_failure:
+            self._down(f"the broker refused us: {code}")
+        elif self._hear:
+            client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._hear])
+        else:
+            self._rise()
+
+    def _on_subscribe(self, _c: mqtt.Client, _d: Any, _mid: int, codes: list[ReasonCode], _props: Any) -> None:
+        denied = [topic for topic, code in zip(self._hear, codes, strict=False) if code.value >= FAILURE]
+        if denied:
+            self._down(f"the broker does not let us hear {', '.join(denied)}")
+        else:
+            self._rise()
+
+    def _on_disconnect(self, _c: mqtt.Client, _d: Any, _flags: Any, code: ReasonCode, _props: Any) -> None:
+        self._down(str(code))
+
+    def _on_message(self, _c: mqtt.Client, _d: Any, message: mqtt.MQTTMessage) -> None:
+        pairs = getattr(message.properties, "UserProperty", None) or ()
+        self._put(
+            Heard(topic=message.topic, payload=bytes(message.payload), retained=message.retain, headers=dict(pairs)),
+        )
+
+    def _rise(self) -> None:
+        if not self._up:
+            self._up = True
+            log.info("link up: %s:%s", self._wire.host, self._wire.port)
+            self._put(LinkChanged(up=True))
+
+    def _down(self, reason: str) -> None:
+        if self._up:
+            self._up = False
+            self._put(LinkChanged(up=False, reason=reason))
+            log.warning("link down: %s", reason)
+        elif reason != getattr(self, "_last", None):
+            log.warning("no link: %s", reason)
+        self._last = reason

@@ -1,0 +1,253 @@
+"""Every word gate and controller say: topics and payloads. The speaker owns the words; both ends use these classes.
+
+A payload is one JSON object with `"v": 1`. Times are UTC, RFC 3339. Nothing a person shows becomes part of a topic.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Final, Literal, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+ROOT: Final = "menshen"
+MAX_PAYLOAD: Final = 16 * 1024  # bytes; a larger event is refused before it is spooled
+OLDEST: Final = "oldest"  # MQTT user property on every event: the lowest seq its spool still holds
+
+ID_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+Id = Annotated[str, Meta(pattern=ID_PATTERN, min_length=2, max_length=32)]
+
+Kind = Literal["scan", "passage", "duty", "fault"]
+KINDS: Final[tuple[Kind, ...]] = ("scan", "passage", "duty", "fault")
+
+Outcome = Literal["grant", "refer", "refuse"]
+Temperature = Literal["normal", "recheck", "high", "unknown", "off"]
+ClockState = Literal["synced", "holdover", "unset"]
+Staffing = Literal["staffed", "unstaffed", "off_hours"]
+PassKind = Literal["visitor", "staff", "entrance"]
+
+
+class MessageError(ValueError):
+    """A topic or payload that is not one of ours; the text says why, and never repeats the payload."""
+
+
+class Place(NamedTuple):
+    """One entrance of one site, and its branch of the topic tree."""
+
+    site: str
+    entrance: str
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Read `site/entrance`, checking both ids."""
+        site, _, entrance = text.partition("/")
+        for part in (site, entrance):
+            if not (2 <= len(part) <= 32 and re.fullmatch(ID_PATTERN, part)):  # noqa: PLR2004
+                raise MessageError(
+                    f"{text!r} is not SITE/ENTRANCE: each is 2 to 32 of a-z and 0-9, with single hyphens inside, "
+                    "such as expo/north-gate"
+                )
+        return cls(site, entrance)
+
+    def __str__(self) -> str:
+        return f"{self.site}/{self.entrance}"
+
+    def topic(self, word: str) -> str:
+        """Return the topic of this entrance for `word`, such as `scan` or `alert/gate_offline`."""
+        return f"{ROOT}/{self.site}/{self.entrance}/{word}"
+
+
+def parse_topic(topic: str) -> tuple[Place, str]:
+    """Take `menshen/<site>/<entrance>/<word...>` apart; raise MessageError for any other topic."""
+    parts = topic.split("/", 3)
+    if len(parts) != 4 or parts[0] != ROOT:  # noqa: PLR2004
+        raise MessageError("the topic is not menshen/<site>/<entrance>/<word>")
+    return Place.parse(f"{parts[1]}/{parts[2]}"), parts[3]
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """What every payload starts with."""
+
+    v: Literal[1] = 1
+
+
+class Text(Struct, frozen=True):
+    """One sentence for people, in both languages."""
+
+    zh: str
+    en: str
+
+
+class Event(Message, frozen=True, kw_only=True):
+    """What every spooled event carries. `seq` has no gaps within a `spool`; order always comes from it."""
+
+    spool: str
+    seq: Annotated[int, Meta(ge=1)]
+    boot: str
+    at: datetime
+    mono: float
+    clock: ClockState
+
+    @property
+    def id(self) -> str:
+        """Name this event for people and programs."""
+        return f"{self.spool}-{self.seq}"
+
+
+class Scan(Event, frozen=True, kw_only=True):
+    """A code was read and judged. `code` is a keyed hash (HMAC-SHA256, per site), never the code's text."""
+
+    event_type: Outcome
+    reasons: tuple[str, ...] = ()
+    code: str
+    scheme: str
+    symbology: str
+    kind: PassKind | None = None
+    temperature: Temperature = "off"
+    celsius: float | None = None
+    took_ms: float
+
+
+class Passage(Event, frozen=True, kw_only=True):
+    """Someone went through, or did not. `scan` is the seq of the grant it belongs to."""
+
+    event_type: Literal["passed", "not_passed", "forced", "tailgated"]
+    direction: Literal["in", "out", "unknown"] = "unknown"
+    scan: int | None = None
+
+
+class Duty(Event, frozen=True, kw_only=True):
+    """Who guards the entrance changed, or nobody has for longer than the grace time."""
+
+    event_type: Literal["check_in", "check_out", "unstaffed", "staffed"]
+    who: str = ""
+    by: Literal["badge", "button", "rule"] = "rule"
+    on_duty: tuple[str, ...] = ()
+    since: datetime
+
+
+class Fault(Event, frozen=True, kw_only=True):
+    """A part or the gate itself went wrong, or works again."""
+
+    event_type: Literal["raised", "cleared"]
+    fault: str
+    detail: str = ""
+
+
+AnyEvent = Scan | Passage | Duty | Fault
+EVENTS: Final[dict[Kind, type[AnyEvent]]] = {"scan": Scan, "passage": Passage, "duty": Duty, "fault": Fault}
+
+
+class Status(Message, frozen=True, kw_only=True):
+    """Retained: the gate's birth and its last will."""
+
+    state: Literal["online", "offline"]
+    reason: str = ""
+
+
+class Info(Message, frozen=True, kw_only=True):
+    """Retained: what runs at this entrance."""
+
+    version: str
+    python: str
+    parts: dict[str, str]
+
+
+class State(Message, frozen=True, kw_only=True):
+    """Retained: how the entrance is now."""
+
+    at: datetime
+    staffing: Staffing
+    staffing_since: datetime
+    on_duty: tuple[str, ...]
+    grants: int
+    refusals: int
+    passages: int
+    unscanned: int
+    spool_depth: int
+    clock: ClockState
+
+
+class OpenFault(Struct, frozen=True):
+    """A fault that has not been cleared."""
+
+    fault: str
+    since: datetime
+    detail: str
+
+
+class Health(Message, frozen=True, kw_only=True):
+    """Retained: the faults open at this entrance."""
+
+    faults: tuple[OpenFault, ...]
+
+
+class Ack(Message, frozen=True, kw_only=True):
+    """The controller has committed this spool up to and including `seq`."""
+
+    spool: str
+    seq: int
+
+
+class Alert(Message, frozen=True, kw_only=True):
+    """Retained on alert/<kind>: the open alert. An empty payload means it is resolved."""
+
+    kind: str
+    site: str
+    entrance: str
+    severity: Literal["info", "warning", "critical"]
+    since: datetime
+    updated: datetime
+    count: int
+    what: Text
+    next_step: Text
+
+
+class TrustedKey(Struct, frozen=True):
+    """An issuer's public key: Ed25519, 32 bytes in base64; `key` is its id in hex."""
+
+    key: str
+    public: str
+
+
+class Desired(Message, frozen=True, kw_only=True):
+    """Retained on policy/desired: what the controller wants this gate to hold. Versions only grow."""
+
+    version: int
+    keys: tuple[TrustedKey, ...] = ()
+    revoked: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+
+
+class Applied(Message, frozen=True, kw_only=True):
+    """Retained on policy/applied: what this gate holds, and why it refused what it was last offered."""
+
+    version: int
+    at: datetime
+    problem: str = ""
+
+
+M = TypeVar("M", bound=Message)
+
+
+def encode(message: Message) -> bytes:
+    """Return the payload of a message; raise MessageError where it is larger than the wire allows."""
+    try:
+        payload = msgspec.json.encode(message)
+    except UnicodeEncodeError as error:
+        raise MessageError(f"a {type(message).__name__} holds text that is not valid Unicode") from error
+    if len(payload) > MAX_PAYLOAD and not isinstance(message, Desired):
+        raise MessageError(f"a {type(message).__name__} of {len(payload)} bytes is over the limit of {MAX_PAYLOAD}")
+    return payload
+
+
+def decode(kind: type[M], payload: bytes) -> M:
+    """Read a payload as `kind`. Raise MessageError, one class whatever is wrong with it."""
+    if len(payload) > MAX_PAYLOAD and kind is not Desired:
+        raise MessageError(f"{len(payload)} bytes are over the limit of {MAX_PAYLOAD}")
+    try:
+        return msgspec.json.decode(payload, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MessageError(f"not a {kind.__name__}: {error}") from error

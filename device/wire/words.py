@@ -1,0 +1,61 @@
+"""What people read, in both languages: outcomes, reasons, faults. One place, so that every screen says the same."""
+
+from __future__ import annotations
+
+import os
+from typing import Final, Literal
+
+from device.wire.messages import Text
+
+Language = Literal["zh", "en"]
+
+OUTCOMES: Final[dict[str, Text]] = {
+    "grant": Text("放行", "grant"),
+    "refer": Text("转人工", "refer"),
+    "refuse": Text("拒绝", "refuse"),
+}
+
+REASONS: Final[dict[str, Text]] = {
+    "invalid": Text("无效码", "not a valid code"),
+    "unknown_issuer": Text("签发方未知", "issuer unknown"),
+    "revoked": Text("已吊销", "revoked"),
+    "invalid_time": Text("不在有效期内", "outside its time"),
+    "wrong_entrance": Text("不适用于本入口", "not for this entrance"),
+    "screen_expired": Text("画面已过期（疑似截图）", "screen too old, perhaps a screenshot"),
+    "rules": Text("此类码不能用于入场", "this kind of code does not admit"),
+    "temperature_high": Text("体温偏高", "temperature high"),
+    "temperature_recheck": Text("请重新测温", "temperature to be taken again"),
+    "temperature_unknown": Text("体温未知", "temperature unknown"),
+    "clock_unsure": Text("设备时钟不可靠", "the gate's clock is unsure"),
+    "not_kept": Text("记录无法保存", "the record could not be kept"),
+}
+
+FAULTS: Final[dict[str, Text]] = {
+    "camera_lost": Text("摄像头无画面", "no picture from the camera"),
+    "camera_black": Text("画面全黑", "the picture is black"),
+    "camera_frozen": Text("画面静止", "the picture is frozen"),
+    "thermometer_lost": Text("测温仪无响应", "the thermometer does not answer"),
+    "thermometer_frozen": Text("测温读数不变", "the thermometer is stuck at one value"),
+    "spool_failed": Text("事件无法写入磁盘", "events cannot be written to disk"),
+    "clock_unset": Text("时钟未校准", "the clock is not set"),
+    "policy_refused": Text("下发策略被拒绝", "a policy was refused"),
+}
+
+
+def language(asked: str | None = None) -> Language:
+    """Return the language asked for, or the one the environment names, or English."""
+    if asked in ("zh", "en"):
+        return asked  # type: ignore[return-value]
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "zh" if spoken.startswith("zh") else "en"
+
+
+def say(text: Text, tongue: Language) -> str:
+    """Return one side of a text."""
+    return text.zh if tongue == "zh" else text.en
+
+
+def reason(name: str, tongue: Language) -> str:
+    """Return the words for a reason or fault; an unknown name stands for itself."""
+    text = REASONS.get(name) or FAULTS.get(name)
+    return say(text, tongue) if text else name

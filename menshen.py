@@ -1,0 +1,53 @@
+"""The command line: which room answers which word."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+
+import click
+
+# word: (where its click command lives, what it does)
+COMMANDS = {
+    "demo": ("controller.demo:demo", "See it all at work: broker, controller, two emulated gates. 现场演示"),
+    "scan": ("device.scan:scan", "Read codes from photos or a video and judge them. 读码并判断"),
+    "gate": ("device.__main__:gate", "Run one entrance. 运行一个入口"),
+    "controller": ("controller.__main__:controller", "Run the operators' side. 运行控制端"),
+    "watch": ("controller.watch:watch", "Follow events and alerts live. 实时查看"),
+    "events": ("controller.tables:events", "List stored events. 事件列表"),
+    "alerts": ("controller.tables:alerts", "List alerts. 告警列表"),
+    "entrance": ("controller.registry:entrance", "Register entrances. 登记入口"),
+    "pass": ("controller.passes:pass_", "Issue, show and revoke signed codes. 签发、查看、吊销通行码"),
+    "bench": ("device.bench:bench", "Measure the straight path on this machine. 测量性能"),
+    "test": ("tests.command:test", "Check everything. 运行全部检查"),
+}
+
+
+class Rooms(click.Group):
+    """Commands are imported when they are asked for, so that a gate needs nothing of the controller's."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the words in the order a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command that answers this word."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the words without importing what answers them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(word, said) for word, (_, said) in COMMANDS.items()])
+
+
+@click.group(cls=Rooms, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="menshen")
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens in detail. 详细日志")
+def main(*, verbose: bool) -> None:
+    """Guard entrances: gates that decide on the spot, a controller that watches them all. 门神：守好每一个入口"""
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
