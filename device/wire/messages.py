@@ -25,7 +25,7 @@ KINDS: Final[tuple[Kind, ...]] = ("scan", "passage", "duty", "fault")
 Outcome = Literal["grant", "refer", "refuse"]
 Temperature = Literal["normal", "recheck", "high", "unknown", "off"]
 ClockState = Literal["synced", "holdover", "unset"]
-Staffing = Literal["staffed", "unstaffed", "off_hours"]
+Staffing = Literal["staffed", "grace", "unstaffed", "off_hours"]  # grace: nobody here, not yet for long enough
 PassKind = Literal["visitor", "staff", "entrance"]
 
 

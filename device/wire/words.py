@@ -36,6 +36,7 @@ FAULTS: Final[dict[str, Text]] = {
     "camera_frozen": Text("画面静止", "the picture is frozen"),
     "thermometer_lost": Text("测温仪无响应", "the thermometer does not answer"),
     "thermometer_frozen": Text("测温读数不变", "the thermometer is stuck at one value"),
+    "spool_broken": Text("事件库损坏，已另存并重建", "the spool was broken; it was put aside and begun anew"),
     "spool_failed": Text("事件无法写入磁盘", "events cannot be written to disk"),
     "clock_unset": Text("时钟未校准", "the clock is not set"),
     "policy_refused": Text("下发策略被拒绝", "a policy was refused"),

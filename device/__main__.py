@@ -1,0 +1,193 @@
+"""Builds the gate from its parts: the only place where concretes meet."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import platform
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from hardware.stage import Stage, StageError
+
+from device import config as configuration
+from device.clock import Clock
+from device.codes.trust import TrustError, read_site_key
+from device.config import Config
+from device.courier import Courier
+from device.entrance import Entrance, Said, Stop
+from device.eye import Eye
+from device.policy import Policy
+from device.probe import Probe
+from device.settings import SettingsError, example
+from device.spool import Reader, Spool, SpoolError
+from device.wire.link import Link, LinkSaid, Will
+from device.wire.messages import Info, Place, Status, encode
+from hardware import board as boards
+from hardware import pins
+from hardware.parts import PartError, Thermometer
+
+log = logging.getLogger(__name__)
+
+
+def thermometer(config: Config) -> Callable[[], Thermometer] | None:
+    """Return what opens the configured thermometer; None where there is none."""
+    chosen = config.thermometer
+    if chosen.driver == "mlx90614":
+        from hardware.thermometer import mlx90614  # noqa: PLC0415 the driver of a part that may not be here
+
+        return lambda: mlx90614.Thermometer(bus=chosen.bus)
+    if chosen.driver == "emulated":
+        from hardware.thermometer import emulated  # noqa: PLC0415
+
+        return lambda: emulated.Thermometer(source=chosen.source)
+    return None
+
+
+class Gate:
+    """One entrance with all its parts, wired and ready to run. Every thread and process puts into one inbox."""
+
+    def __init__(self, config: Config) -> None:
+        data = Path(config.gate.data)
+        place = Place(config.gate.site, config.gate.entrance)
+        policy = Policy(data / "policy.json", read_site_key(Path(config.gate.site_key)))
+        self.inbox: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
+        self.spool = Spool(data / "spool.db")
+        self.factory = pins.factory(config.pins.driver)
+        self.board = boards.build(
+            factory=self.factory,
+            tell=self.inbox.put,
+            relay=config.pins.relay,
+            pulse_ms=config.turnstile.pulse_ms,
+            turnstile_passed=config.pins.turnstile_passed,
+            lamp=(config.pins.lamp_red, config.pins.lamp_green, config.pins.lamp_blue),
+            buzzer=config.pins.buzzer,
+            staff_button=config.pins.staff_button,
+            beam_outer=config.pins.beam_outer,
+            beam_inner=config.pins.beam_inner,
+            presence=config.pins.presence,
+        )
+        self.link = Link(
+            config.wire,
+            name=f"{place.site}.{place.entrance}",
+            hear=(place.topic("ack"), place.topic("policy/desired")),
+            put=self._heard,
+            will=Will(topic=place.topic("status"), payload=encode(Status(state="offline", reason="lost"))),
+        )
+        self.courier = Courier(
+            reader=Reader(data / "spool.db"),
+            spool=self.spool.id,
+            acked=self.spool.forgotten,
+            last=self.spool.last,
+            place=place,
+            say=self.link.say,
+            tell=self.inbox.put,
+        )
+        make = thermometer(config)
+        self.probe = Probe(make, self.inbox.put) if make else None
+        self.eye = Eye(config.camera, config.decoder, self.inbox.put)
+        self.entrance = Entrance(
+            config=config,
+            inbox=self.inbox,
+            board=self.board,
+            spool=self.spool,
+            policy=policy,
+            clock=Clock(),
+            info=_info(config),
+            say=self.link.say,
+            kept=self.courier.inbox.put,
+            watch=self._dead,
+        )
+
+    def _heard(self, said: LinkSaid) -> None:
+        self.courier.inbox.put(said)
+        self.inbox.put(said)
+
+    def _dead(self) -> str:
+        threads = [self.courier.thread, self.eye.thread, *([self.probe.thread] if self.probe else [])]
+        return ", ".join(f"the {thread.name} thread died" for thread in threads if not thread.is_alive())
+
+    def run(self) -> None:
+        """Work until stopped; raise Stop with a reason when a part of the gate died."""
+        self.courier.thread.start()
+        self.link.start()
+        if self.probe:
+            self.probe.thread.start()
+        self.eye.start()
+        try:
+            self.entrance.run()
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """Ask the gate to end; safe from a signal handler or another thread."""
+        self.inbox.put(None)
+
+    def close(self) -> None:
+        """Stop every part; what is spooled stays spooled."""
+        self.eye.stop()
+        if self.probe:
+            self.probe.stop()
+        self.courier.stop()
+        self.link.stop()
+        self.board.close()
+        self.spool.close()
+
+
+def _info(config: Config) -> Info:
+    parts: dict[str, str] = {
+        "camera": config.camera.driver,
+        "thermometer": config.thermometer.driver,
+        "pins": config.pins.driver,
+    }
+    return Info(version=importlib.metadata.version("menshen"), python=platform.python_version(), parts=parts)
+
+
+def _play(gate: Gate, config: Config) -> None:
+    """Let standard input move the emulated world around the gate; its end is the gate's end."""
+    stage = Stage.around(gate.factory, config.pins, Path(config.camera.source))
+    for line in sys.stdin:
+        try:
+            stage.do(line.strip())
+        except StageError as error:
+            log.error("%s", error)  # noqa: TRY400 a typo is no traceback
+    gate.stop()
+
+
+@click.group()
+def gate() -> None:
+    """Run one entrance. 运行一个入口"""
+
+
+@gate.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), default="/etc/menshen/gate.toml", show_default=True)
+@click.option("--stage", is_flag=True, help="Read commands for the emulated parts from standard input. 模拟部件")
+def run(*, path: Path, stage: bool) -> None:
+    """Guard the entrance until stopped. 开始值守"""
+    try:
+        config = configuration.load(path)
+        built = Gate(config)
+    except (SettingsError, TrustError, PartError, SpoolError) as error:
+        raise click.ClickException(str(error)) from error
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: built.stop())
+    if stage and config.pins.driver != "mock":
+        built.close()
+        raise click.ClickException(f'{path}: --stage moves emulated parts only: set pins.driver = "mock"')
+    if stage:
+        threading.Thread(target=_play, args=(built, config), name="stage", daemon=True).start()
+    try:
+        built.run()
+    except Stop as error:
+        raise click.ClickException(str(error)) from error
+
+
+@gate.command("settings")
+def settings_() -> None:
+    """Print every setting with its meaning, range and default. 打印全部设置"""
+    click.echo(example(Config), nl=False)

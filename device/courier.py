@@ -1,0 +1,176 @@
+"""Takes what is spooled to the controller, in order, until the controller says it has it.
+
+Go-back-N (RFC 3366, section 2.2.1): a bounded window goes out; when no acknowledgement moves it within the patience,
+everything from the last acknowledged event goes again. The broker in between may lose, double or reorder.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from device.spool import Reader, Spooled
+from device.wire.link import Heard, LinkChanged, LinkSaid
+from device.wire.messages import OLDEST, Ack, MessageError, Place, decode
+
+log = logging.getLogger(__name__)
+
+WINDOW: Final = 256  # events under way; far below the 1,000 messages mosquitto queues for one client
+PATIENCE_S: Final = (1.0, 8.0)  # before going back: at first, and at most
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The entrance has spooled events up to `seq`."""
+
+    seq: int
+
+
+@dataclass(frozen=True)
+class Acked:
+    """The controller has this spool up to `seq`."""
+
+    seq: int
+
+
+class Window:
+    """Which seq goes next. Pure: times are monotonic seconds."""
+
+    def __init__(self, acked: int) -> None:
+        self.acked = acked
+        self._sent = acked
+        self._patience_s = PATIENCE_S[0]
+        self._moved_at = 0.0
+
+    def room(self, last: int) -> tuple[int, int]:
+        """Return the seq to go on after, and how many may follow it now."""
+        return self._sent, max(0, min(last, self.acked + WINDOW) - self._sent)
+
+    def sent(self, seq: int, now: float) -> None:
+        """Note what went out."""
+        if self._sent == self.acked:
+            self._moved_at = now
+        self._sent = seq
+
+    def ack(self, seq: int, now: float) -> bool:
+        """Take an acknowledgement; False when it says nothing new."""
+        if seq <= self.acked:
+            return False
+        self.acked = seq
+        self._sent = max(self._sent, seq)
+        self._patience_s, self._moved_at = PATIENCE_S[0], now
+        return True
+
+    def look(self, now: float) -> bool:
+        """Go back when nothing moved for too long; True when it did."""
+        if self._sent == self.acked or now - self._moved_at < self._patience_s:
+            return False
+        self.back()
+        self._patience_s = min(2 * self._patience_s, PATIENCE_S[1])
+        return True
+
+    def back(self) -> None:
+        """Begin again after the last acknowledged event."""
+        self._sent = self.acked
+
+
+class Say(Protocol):
+    """What the courier needs of a link."""
+
+    def __call__(self, topic: str, payload: bytes, *, headers: dict[str, str] | None = None) -> bool:
+        """Hand a message over; False when there is no connection."""
+
+
+class Courier:
+    """One thread. Everyone else only puts into its inbox."""
+
+    def __init__(
+        self,
+        *,
+        reader: Reader,
+        spool: str,
+        acked: int,
+        last: int,
+        place: Place,
+        say: Say,
+        tell: Callable[[Acked], None],
+    ) -> None:
+        self.inbox: queue.SimpleQueue[Kept | LinkSaid | None] = queue.SimpleQueue()
+        self.thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._reader = reader
+        self._spool = spool
+        self._place = place
+        self._say = say
+        self._tell = tell
+        self._last = last
+        self._up = False
+        self._window = Window(acked)
+
+    def stop(self) -> None:
+        """End the thread; what is spooled stays spooled."""
+        self.inbox.put(None)
+        self.thread.join(timeout=5)
+        self._reader.close()
+
+    def _run(self) -> None:
+        while self._take():
+            self._deliver()
+
+    def _take(self) -> bool:
+        """Take all that waits in the inbox; False when told to stop."""
+        try:
+            said = self.inbox.get(timeout=PATIENCE_S[0] / 4)
+            while True:
+                if said is None:
+                    return False
+                self._hear(said)
+                said = self.inbox.get_nowait()
+        except queue.Empty:
+            return True
+
+    def _hear(self, said: Kept | LinkSaid) -> None:
+        match said:
+            case Kept(seq):
+                self._last = max(self._last, seq)
+            case LinkChanged(up=up):
+                self._up = up
+                self._window.back()
+            case Heard(topic=topic, payload=payload) if topic == self._place.topic("ack"):
+                self._acknowledged(payload)
+            case _:
+                pass
+
+    def _acknowledged(self, payload: bytes) -> None:
+        try:
+            ack = decode(Ack, payload)
+        except MessageError as error:
+            log.warning("an acknowledgement was not understood: %s", error)
+            return
+        if ack.spool != self._spool:
+            return
+        if ack.seq > self._last:
+            log.error("the controller acknowledges %d, but only %d were ever kept here", ack.seq, self._last)
+            return
+        if self._window.ack(ack.seq, time.monotonic()):
+            self._tell(Acked(ack.seq))
+
+    def _deliver(self) -> None:
+        if not self._up:
+            return
+        now = time.monotonic()
+        if self._window.look(now):
+            log.debug("no acknowledgement after %d; going back", self._window.acked)
+        after, room = self._window.room(self._last)
+        for event in self._reader.after(after, room) if room else ():
+            if not self._out(event):
+                break
+            self._window.sent(event.seq, now)
+
+    def _out(self, event: Spooled) -> bool:
+        headers = {OLDEST: str(self._window.acked + 1)}
+        return self._say(self._place.topic(event.kind), event.payload, headers=headers)

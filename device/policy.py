@@ -1,0 +1,62 @@
+"""What the controller wants this gate to hold, kept on the gate's own disk: it decides with this when alone."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from device.codes.trust import Trust, TrustError
+from device.wire.messages import Applied, Desired, MessageError, decode, encode
+
+
+class Policy:
+    """The policy in force. An offer is taken whole or not at all, and is on disk before it is in force."""
+
+    def __init__(self, path: Path, site_key: bytes) -> None:
+        self._path = path
+        self._site_key = site_key
+        self.desired = Desired(version=0)
+        self.trust = Trust.from_policy(self.desired, site_key)
+        self.problem = ""
+        if path.exists():
+            try:
+                desired = decode(Desired, path.read_bytes())
+                self.desired, self.trust = desired, Trust.from_policy(desired, site_key)
+            except (OSError, MessageError, TrustError) as error:
+                self.problem = f"{path} cannot be used, waiting for the controller: {error}"
+
+    def offer(self, payload: bytes) -> bool:
+        """Take a policy; True when it is newer and now in force. `problem` says why one was refused."""
+        try:
+            desired = decode(Desired, payload)
+            trust = Trust.from_policy(desired, self._site_key)
+            newer = desired.version > self.desired.version
+            if newer:
+                self._save(desired)
+        except (MessageError, TrustError, OSError) as error:
+            self.problem = str(error)
+            return False
+        self.problem = ""
+        if newer:
+            self.desired, self.trust = desired, trust
+        elif desired.version < self.desired.version:
+            self.problem = f"version {desired.version} is older than {self.desired.version}, which stays in force"
+        return newer
+
+    def applied(self, at: datetime) -> Applied:
+        """Return what to tell the controller."""
+        return Applied(version=self.desired.version, at=at, problem=self.problem)
+
+    def _save(self, desired: Desired) -> None:
+        fresh = self._path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            file.write(encode(desired))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,49 @@
+"""Claim + temperature + the entrance's rules -> grant, refer or refuse, and why. Pure."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+from device.codes import Checked
+from device.wire.messages import ClockState, Outcome, Temperature
+
+Mode = Literal["off", "advise", "require"]
+
+# What a guard settles by looking; every other reason refuses.
+REFERRED: Final = frozenset(
+    {"clock_unsure", "temperature_high", "temperature_recheck", "temperature_unknown", "not_kept"},
+)
+TIMED: Final = frozenset({"invalid_time", "screen_expired"})  # reasons only a good clock can give
+
+
+class Verdict(NamedTuple):
+    """The outcome, with the reasons that led to it; a grant has none."""
+
+    outcome: Outcome
+    reasons: tuple[str, ...] = ()
+
+
+def judge(checked: Checked, *, clock: ClockState, temperature: Temperature, mode: Mode) -> Verdict:
+    """Decide about one person. An unsure clock or thermometer is never taken for a good answer."""
+    reasons = list(_of_code(checked, clock))
+    if mode == "require" and temperature not in ("normal", "off"):
+        reasons.append(f"temperature_{temperature}")
+    return decide(reasons)
+
+
+def decide(reasons: list[str]) -> Verdict:
+    """Weigh reasons: one that refuses outweighs all that refer."""
+    if not reasons:
+        return Verdict("grant")
+    outcome: Outcome = "refer" if REFERRED.issuperset(reasons) else "refuse"
+    return Verdict(outcome, tuple(reasons))
+
+
+def _of_code(checked: Checked, clock: ClockState) -> list[str]:
+    reasons = list(checked.reasons)
+    timed = checked.claim is not None and checked.claim.not_after is not None
+    if clock == "unset" and (timed or TIMED.intersection(reasons)):
+        reasons = [reason for reason in reasons if reason not in TIMED] + ["clock_unsure"]
+    if checked.claim is not None and checked.claim.kind == "entrance":
+        reasons.append("rules")  # the poster at the door admits nobody
+    return reasons
