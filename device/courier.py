@@ -1,7 +1,8 @@
 """Takes what is spooled to the controller, in order, until the controller says it has it.
 
 Go-back-N (RFC 3366, section 2.2.1): a bounded window goes out; when no acknowledgement moves it within the patience,
-everything from the last acknowledged event goes again. The broker in between may lose, double or reorder.
+or the controller repeats itself because it misses something, everything from the last acknowledged event goes again.
+The broker in between may lose, double or reorder.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 WINDOW: Final = 256  # events under way; far below the 1,000 messages mosquitto queues for one client
 PATIENCE_S: Final = (1.0, 8.0)  # before going back: at first, and at most
+REPEAT_S: Final = 0.1  # a repeated acknowledgement goes back once in this time: one loss repeats it many times
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Window:
         self._sent = acked
         self._patience_s = PATIENCE_S[0]
         self._moved_at = 0.0
+        self._back_at = -REPEAT_S
 
     def room(self, last: int) -> tuple[int, int]:
         """Return the seq to go on after, and how many may follow it now."""
@@ -59,6 +62,9 @@ class Window:
 
     def ack(self, seq: int, now: float) -> bool:
         """Take an acknowledgement; False when it says nothing new."""
+        if seq == self.acked and now - self._back_at >= REPEAT_S:
+            self._back_at = now
+            self.back()
         if seq <= self.acked:
             return False
         self.acked = seq
