@@ -30,7 +30,7 @@ from device.spool import Spool, SpoolError
 from device.verdict import Verdict, decide, judge
 from device.wire import messages
 from device.wire.link import Heard, LinkChanged, LinkDied
-from device.wire.messages import AnyEvent, Kind, Message, Place, encode
+from device.wire.messages import KIND_OF, AnyEvent, Message, Place, encode
 from hardware.parts import (
     BeamChanged,
     Board,
@@ -213,7 +213,7 @@ class Entrance:
             "celsius": celsius,
             "took_ms": round((self._clock.mono() - seen.frame_at) * 1000, 2),
         }
-        seq = self._keep("scan", messages.Scan, event_type=verdict.outcome, reasons=verdict.reasons, **scan)
+        seq = self._keep(messages.Scan, event_type=verdict.outcome, reasons=verdict.reasons, **scan)
         if seq is None:
             verdict = decide([*verdict.reasons, "not_kept"])
         self._answer(verdict, checked, seq)
@@ -246,11 +246,10 @@ class Entrance:
             self._counts["passages"] += 1
         if went.event_type in ("tailgated", "forced"):
             self._counts["unscanned"] += 1
-        self._keep("passage", messages.Passage, event_type=went.event_type, direction=went.direction, scan=went.scan)
+        self._keep(messages.Passage, event_type=went.event_type, direction=went.direction, scan=went.scan)
 
     def _guard(self, change: Change) -> None:
         self._keep(
-            "duty",
             messages.Duty,
             event_type=change.event_type,
             who=change.who,
@@ -261,12 +260,12 @@ class Entrance:
 
     def _fault(self, fault: str, detail: str) -> None:
         if self._faults.raised(fault, detail, self._clock.wall()):
-            self._keep("fault", messages.Fault, event_type="raised", fault=fault, detail=detail[:500])
+            self._keep(messages.Fault, event_type="raised", fault=fault, detail=detail[:500])
             self._retain("health", self._faults.health())
 
     def _cleared(self, fault: str) -> None:
         if self._faults.cleared(fault):
-            self._keep("fault", messages.Fault, event_type="cleared", fault=fault)
+            self._keep(messages.Fault, event_type="cleared", fault=fault)
             self._retain("health", self._faults.health())
 
     def _check(self, now: float) -> None:
@@ -280,7 +279,7 @@ class Entrance:
         else:
             self._cleared("clock_unset")
 
-    def _keep(self, kind: Kind, event: type[AnyEvent], **fields: Any) -> int | None:
+    def _keep(self, event: type[AnyEvent], **fields: Any) -> int | None:
         """Put one event on disk and wake the courier. None: it could not be kept, and that is a fault of its own."""
         stamp: dict[str, Any] = {
             "spool": self._spool.id,
@@ -290,7 +289,9 @@ class Entrance:
             "clock": self._clock.state(),
         }
         try:
-            seq = self._spool.put(kind, lambda seq: encode(cast("Message", event(seq=seq, **stamp, **fields))))
+            seq = self._spool.put(
+                KIND_OF[event], lambda seq: encode(cast("Message", event(seq=seq, **stamp, **fields)))
+            )
         except (SpoolError, messages.MessageError) as error:
             # A fault that cannot be spooled either is at least said in the retained health.
             if self._faults.raised("spool_failed", str(error), stamp["at"]):

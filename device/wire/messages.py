@@ -138,6 +138,7 @@ class Fault(Event, frozen=True, kw_only=True):
 
 AnyEvent = Scan | Passage | Duty | Fault
 EVENTS: Final[dict[Kind, type[AnyEvent]]] = {"scan": Scan, "passage": Passage, "duty": Duty, "fault": Fault}
+KIND_OF: Final[dict[type[AnyEvent], Kind]] = {event: kind for kind, event in EVENTS.items()}
 
 
 class Status(Message, frozen=True, kw_only=True):

@@ -1,0 +1,19 @@
+"""What several tests share: a real broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.broker import Broker
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """Run a mosquitto of its own for one test; `stop`, `start` and `kill` it at will, the port stays."""
+    mosquitto = Broker(tmp_path)
+    mosquitto.start()
+    yield mosquitto
+    mosquitto.stop()

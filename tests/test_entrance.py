@@ -1,0 +1,322 @@
+"""One entrance at work: real parts on mock pins, a real spool, a clock one can set."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from device import config as configuration
+from device.clock import Clock
+from device.codes.trust import keyed_hash
+from device.courier import Acked, Kept
+from device.entrance import Entrance, Said, Stop
+from device.policy import Policy
+from device.probe import Measured, Unmeasured
+from device.settings import convert
+from device.sight import Code, EyeFault, Seen
+from device.spool import Reader, Spool
+from device.wire import messages
+from device.wire.link import Heard, LinkChanged, LinkDied
+from device.wire.messages import EVENTS, AnyEvent, ClockState, Desired, Message, Place, encode
+from hardware import board as boards
+from hardware import pins
+from hardware.parts import BeamChanged, Pressed, Reading, TurnstilePassed
+
+SITE_KEY = b"a site key made up for tests, 32+"
+CARD = b"member 4711"
+RELAY, RED, GREEN, BLUE = 17, 22, 23, 24
+SETTINGS: dict[str, dict[str, Any]] = {
+    "gate": {"site": "expo", "entrance": "north"},
+    "pins": {"driver": "mock", "beam_outer": 25, "beam_inner": 16},
+    "turnstile": {"pulse_ms": 100},
+    "duty": {"hours": [{"days": "mon-sun"}], "grace_s": 60},
+}
+
+
+class Watch(Clock):
+    """A clock one can set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.believed: ClockState = "synced"
+
+    def wall(self) -> datetime:
+        return datetime(2026, 11, 24, 9, tzinfo=UTC) + timedelta(seconds=self.now - 1000)
+
+    def mono(self) -> float:
+        return self.now
+
+    def state(self) -> ClockState:
+        return self.believed
+
+
+class Scene(NamedTuple):
+    """An entrance with what stands around it."""
+
+    entrance: Entrance
+    clock: Watch
+    spool: Spool
+    events: Callable[[], list[AnyEvent]]
+    said: list[tuple[str, bytes]]
+    lit: Callable[[int], bool]
+    edges: Callable[[int], int]
+
+    def show(self, data: bytes = CARD) -> messages.Scan | None:
+        """Hold a code before the lens; return the last scan kept."""
+        code = Code(data=data, text=data.decode("utf-8", "replace"), symbology="QRCode")
+        self.entrance.take(Seen(code=code, frame_at=self.clock.now - 0.02, read_at=self.clock.now))
+        scans = [event for event in self.events() if isinstance(event, messages.Scan)]
+        return scans[-1] if scans else None
+
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+        self.entrance.look()
+
+    def retained(self, word: str, kind: type[Any]) -> Any:
+        topic = Place("expo", "north").topic(word)
+        payloads = [payload for said, payload in self.said if said == topic]
+        return messages.decode(kind, payloads[-1]) if payloads else None
+
+
+def build(folder: Path, **sections: dict[str, Any]) -> Iterator[Scene]:
+    settings = {name: {**SETTINGS.get(name, {}), **sections.get(name, {})} for name in {*SETTINGS, *sections}}
+    config = convert(configuration.Config, settings, source="test")
+    policy = Policy(folder / "policy.json", SITE_KEY)
+    policy.offer(encode(Desired(version=1, listed=(keyed_hash(SITE_KEY, CARD),))))
+    factory, inbox = pins.factory("mock"), queue.SimpleQueue[Said | None]()
+    board = boards.build(
+        factory=factory, tell=inbox.put, relay=RELAY, pulse_ms=100, lamp=(RED, GREEN, BLUE), buzzer=18, staff_button=5
+    )  # fmt: skip
+    spool, clock, said = Spool(folder / "spool.db"), Watch(), list[tuple[str, bytes]]()
+
+    def say(topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
+        assert (qos, retain) == (1, True)
+        said.append((topic, payload))
+        return True
+
+    def events() -> list[AnyEvent]:
+        reader = Reader(folder / "spool.db")
+        kept = [messages.decode(EVENTS[each.kind], each.payload) for each in reader.after(0, 1000)]
+        reader.close()
+        return kept
+
+    kept: list[Kept] = []
+    entrance = Entrance(
+        config=config, inbox=inbox, board=board, spool=spool, policy=policy, clock=clock, say=say, kept=kept.append,
+        info=messages.Info(version="0", python="3", parts={}),
+    )  # fmt: skip
+    yield Scene(
+        entrance, clock, spool, events, said,
+        lit=lambda pin: bool(factory.pin(pin).state),
+        edges=lambda pin: len(factory.pin(pin).states) - 1,
+    )  # fmt: skip
+    board.close()
+    spool.close()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    yield from build(tmp_path)
+
+
+def test_a_good_code_opens_and_is_kept_as_a_hash(scene: Scene) -> None:
+    scan = scene.show()
+    assert scan is not None
+    assert (scan.event_type, scan.reasons, scan.scheme, scan.seq) == ("grant", (), "listed", 1)
+    assert scan.code == keyed_hash(SITE_KEY, CARD)
+    assert CARD not in encode(scan)
+    assert scan.took_ms == pytest.approx(20)
+    assert scene.lit(RELAY)
+    assert (scene.lit(RED), scene.lit(GREEN), scene.lit(BLUE)) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    "data", [b"https://example.com", b"", b"\x00\xff\xfe", b"A" * 5000, "\x1b[2J\u202e".encode(), CARD + b"\x00"]
+)
+def test_any_other_code_stays_outside(scene: Scene, data: bytes) -> None:
+    scan = scene.show(data)
+    assert scan is not None
+    assert (scan.event_type, scan.reasons) == ("refuse", ("invalid",))
+    assert scene.edges(RELAY) == 0
+    assert (scene.lit(RED), scene.lit(GREEN)) == (True, False)
+
+
+def test_the_lamp_goes_back_to_waiting(scene: Scene) -> None:
+    scene.show()
+    scene.wait(2.9)
+    assert (scene.lit(RED), scene.lit(GREEN), scene.lit(BLUE)) == (False, True, False)
+    scene.wait(0.2)
+    assert (scene.lit(RED), scene.lit(GREEN), scene.lit(BLUE)) == (True, True, True)
+
+
+def test_what_cannot_be_kept_is_not_granted(scene: Scene) -> None:
+    scene.show()
+    relay = scene.edges(RELAY)
+    scene.spool._db.execute("PRAGMA query_only=1")
+    scene.show()
+    assert [event.seq for event in scene.events()] == [1]
+    assert scene.edges(RELAY) <= relay + 1  # the first pulse may have ended meanwhile
+    assert (scene.lit(RED), scene.lit(GREEN)) == (True, True)
+    health = scene.retained("health", messages.Health)
+    assert [fault.fault for fault in health.faults] == ["spool_failed"]
+    scene.spool._db.execute("PRAGMA query_only=0")
+    scan = scene.show()
+    assert scan is not None
+    assert scan.event_type == "grant"
+    assert scene.retained("health", messages.Health).faults == ()
+
+
+def test_a_person_who_walks_in_uses_the_grant(scene: Scene) -> None:
+    scene.show()
+    for beam, broken in (("outer", True), ("inner", True), ("outer", False), ("inner", False)):
+        scene.clock.now += 0.2
+        scene.entrance.take(BeamChanged(beam=beam, broken=broken, at=scene.clock.now))  # type: ignore[arg-type]
+    passed = scene.events()[-1]
+    assert isinstance(passed, messages.Passage)
+    assert (passed.event_type, passed.direction, passed.scan) == ("passed", "in", 1)
+
+
+def test_a_grant_nobody_uses_is_annulled(scene: Scene) -> None:
+    scene.show()
+    scene.wait(8.1)
+    annulled = scene.events()[-1]
+    assert isinstance(annulled, messages.Passage)
+    assert (annulled.event_type, annulled.scan) == ("not_passed", 1)
+
+
+def test_one_whom_nothing_admitted_is_forced(tmp_path: Path) -> None:
+    for scene in build(tmp_path, pins={"turnstile_passed": 26}):
+        scene.show(b"no")
+        scene.entrance.take(TurnstilePassed(at=scene.clock.now))
+        scene.entrance.take(BeamChanged(beam="outer", broken=True, at=scene.clock.now))
+        assert [event.event_type for event in scene.events()] == ["refuse", "forced"]
+        scene.wait(0.1)
+        scene.entrance.take(LinkChanged(up=True))
+        scene.wait(0.1)
+        assert scene.retained("state", messages.State).unscanned == 1
+
+
+def test_a_missing_guard_is_flagged_and_the_button_resolves_it(scene: Scene) -> None:
+    scene.wait(0)
+    scene.wait(60)
+    flagged = scene.events()[-1]
+    assert isinstance(flagged, messages.Duty)
+    assert (flagged.event_type, flagged.since) == ("unstaffed", scene.clock.wall() - timedelta(seconds=60))
+    assert scene.retained("state", messages.State).staffing == "unstaffed"
+    scene.entrance.take(Pressed(at=scene.clock.now))
+    scene.wait(0.1)
+    assert [event.event_type for event in scene.events()] == ["unstaffed", "check_in", "staffed"]
+    assert scene.retained("state", messages.State).staffing == "staffed"
+
+
+def test_a_temperature_is_part_of_the_decision_where_it_is_required(tmp_path: Path) -> None:
+    for scene in build(tmp_path, thermometer={"mode": "require"}):
+        unknown = scene.show()
+        scene.entrance.take(Measured(reading=Reading(38.2, 22), at=scene.clock.now))
+        high = scene.show()
+        scene.wait(2.1)
+        scene.entrance.take(Measured(reading=Reading(36.6, 22), at=scene.clock.now))
+        normal = scene.show()
+        assert unknown
+        assert high
+        assert normal
+        assert (unknown.event_type, unknown.reasons) == ("refer", ("temperature_unknown",))
+        assert (high.event_type, high.reasons, high.celsius) == ("refer", ("temperature_high",), 38.2)
+        assert (normal.event_type, normal.temperature) == ("grant", "normal")
+
+
+def test_faults_are_said_once_and_cleared(scene: Scene) -> None:
+    for _ in range(3):
+        scene.entrance.take(EyeFault(fault="camera_black", raised=True, detail="dark"))
+        scene.entrance.take(Unmeasured(detail="unplugged"))
+    scene.entrance.take(EyeFault(fault="camera_black", raised=False))
+    scene.entrance.take(Measured(reading=Reading(36, 22), at=scene.clock.now))
+    said = [(event.event_type, event.fault) for event in scene.events() if isinstance(event, messages.Fault)]
+    assert said == [
+        ("raised", "camera_black"), ("raised", "thermometer_lost"),
+        ("cleared", "camera_black"), ("cleared", "thermometer_lost"),
+    ]  # fmt: skip
+
+
+def test_a_thermometer_stuck_at_one_value_is_a_fault(scene: Scene) -> None:
+    for _ in range(60):
+        scene.entrance.take(Measured(reading=Reading(36.5, 22), at=scene.clock.now))
+        scene.wait(0.2)
+    faults = [event.fault for event in scene.events() if isinstance(event, messages.Fault)]
+    assert faults == ["thermometer_frozen"]
+
+
+def test_an_unset_clock_is_a_fault(scene: Scene) -> None:
+    scene.clock.believed = "unset"
+    scene.wait(0)
+    scene.clock.believed = "synced"
+    scene.wait(0)
+    assert [event.event_type for event in scene.events()] == ["raised", "cleared"]
+
+
+def test_a_policy_is_taken_whole_or_refused_with_a_reason(scene: Scene) -> None:
+    topic = Place("expo", "north").topic("policy/desired")
+    offer = Desired(version=2, listed=(keyed_hash(SITE_KEY, b"new card"),))
+    scene.entrance.take(Heard(topic=topic, payload=encode(offer), retained=True))
+    scan = scene.show(b"new card")
+    assert scan is not None
+    assert scan.event_type == "grant"
+    for bad in (b"not json", encode(Desired(version=3, listed=("nonsense",))), encode(Desired(version=1))):
+        scene.entrance.take(Heard(topic=topic, payload=bad, retained=True))
+        applied = scene.retained("policy/applied", messages.Applied)
+        assert applied.version == 2
+        assert applied.problem
+    scan = scene.show(b"new card")
+    assert scan is not None
+    assert scan.event_type == "grant"
+    faults = [event for event in scene.events() if isinstance(event, messages.Fault)]
+    assert [fault.fault for fault in faults] == ["policy_refused"]
+
+
+def test_a_policy_survives_a_restart(scene: Scene, tmp_path: Path) -> None:
+    assert scene.show()
+    assert Policy(tmp_path / "policy.json", SITE_KEY).trust.version == 1
+    (tmp_path / "policy.json").write_bytes(b'{"v":1,"version":9,"listed":["?"]}')
+    broken = Policy(tmp_path / "policy.json", SITE_KEY)
+    assert (broken.trust.version, broken.trust.listed) == (0, frozenset())
+    assert "waiting for the controller" in broken.problem
+
+
+def test_every_retained_document_is_said_on_each_connection(scene: Scene) -> None:
+    for _ in range(2):
+        scene.said.clear()
+        scene.entrance.take(LinkChanged(up=True))
+        scene.wait(0.1)
+        words = {topic.split("/", 3)[3] for topic, _ in scene.said}
+        assert words == {"status", "info", "health", "policy/applied", "state"}
+
+
+def test_what_the_controller_has_is_forgotten(scene: Scene) -> None:
+    scene.show()
+    scene.entrance.take(Acked(1))
+    scene.wait(1.1)
+    assert scene.spool.depth == 0
+
+
+def test_a_dead_thread_ends_the_gate(scene: Scene) -> None:
+    with pytest.raises(Stop, match="socket gone"):
+        scene.entrance.take(LinkDied(reason="socket gone"))
+
+
+def test_nothing_large_or_foreign_disturbs_the_path(scene: Scene) -> None:
+    for topic in ("menshen/expo/north/cmd/open", "menshen/expo/south/policy/desired", "x"):
+        scene.entrance.take(Heard(topic=topic, payload=b"\xff" * 100))
+    assert scene.events() == []
+    assert scene.edges(RELAY) == 0
+
+
+def test_messages_are_frozen(scene: Scene) -> None:
+    scan: Message | None = scene.show()
+    with pytest.raises(AttributeError):
+        scan.v = 2  # type: ignore[union-attr,misc]
