@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from hardware.stage import Stage, StageError
 
 from device import config as configuration
 from device.clock import Clock
@@ -31,6 +30,7 @@ from device.wire.messages import Info, Place, Status, encode
 from hardware import board as boards
 from hardware import pins
 from hardware.parts import PartError, Thermometer
+from hardware.stage import Stage, StageError
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class Gate:
     """One entrance with all its parts, wired and ready to run. Every thread and process puts into one inbox."""
 
     def __init__(self, config: Config) -> None:
+        self.config = config
         data = Path(config.gate.data)
         place = Place(config.gate.site, config.gate.entrance)
         policy = Policy(data / "policy.json", read_site_key(Path(config.gate.site_key)))
@@ -148,9 +149,9 @@ def _info(config: Config) -> Info:
     return Info(version=importlib.metadata.version("menshen"), python=platform.python_version(), parts=parts)
 
 
-def _play(gate: Gate, config: Config) -> None:
+def _play(gate: Gate) -> None:
     """Let standard input move the emulated world around the gate; its end is the gate's end."""
-    stage = Stage.around(gate.factory, config.pins, Path(config.camera.source))
+    stage = Stage.around(gate.factory, gate.config.pins, Path(gate.config.camera.source))
     for line in sys.stdin:
         try:
             stage.do(line.strip())
@@ -180,7 +181,7 @@ def run(*, path: Path, stage: bool) -> None:
         built.close()
         raise click.ClickException(f'{path}: --stage moves emulated parts only: set pins.driver = "mock"')
     if stage:
-        threading.Thread(target=_play, args=(built, config), name="stage", daemon=True).start()
+        threading.Thread(target=_play, args=(built,), name="stage", daemon=True).start()
     try:
         built.run()
     except Stop as error:

@@ -85,7 +85,7 @@ class Entrance:
         self._inbox = inbox
         self.place = Place(config.gate.site, config.gate.entrance)
         self._config = config
-        self._board = board
+        self.board = board
         self._spool = spool
         self._policy = policy
         self._clock = clock
@@ -119,7 +119,7 @@ class Entrance:
             self._end()
 
     def _begin(self) -> None:
-        self._board.lamp.show(IDLE)
+        self.board.lamp.show(IDLE)
         if self._spool.mended:
             self._fault("spool_broken", self._spool.mended)
         if self._policy.problem:
@@ -131,7 +131,7 @@ class Entrance:
 
     def _end(self) -> None:
         self._systemd.say("STOPPING=1")
-        self._board.lamp.show("off")
+        self.board.lamp.show("off")
         self._retain("status", messages.Status(state="offline", reason="stopped"))
         try:
             self._spool.forget(self._acked)
@@ -178,7 +178,7 @@ class Entrance:
         now = self._clock.mono()
         if self._answer_until and now >= self._answer_until:
             self._answer_until = 0.0
-            self._board.lamp.show(IDLE)
+            self.board.lamp.show(IDLE)
         for went in self._passages.look(now):
             self._went(went)
         for change in self._duty.look(now, self._local()):
@@ -223,9 +223,9 @@ class Entrance:
         guard = checked.claim.subject if checked.claim and checked.claim.kind == "staff" else None
         admitted = verdict.outcome == "grant" and guard is None
         if admitted:
-            self._board.turnstile.release()
-        self._board.lamp.show(COLOURS[verdict.outcome])
-        self._board.buzzer.play(verdict.outcome)
+            self.board.turnstile.release()
+        self.board.lamp.show(COLOURS[verdict.outcome])
+        self.board.buzzer.play(verdict.outcome)
         now = self._clock.mono()
         self._answer_until = now + self._config.rules.answer_s
         self._counts["grants" if verdict.outcome == "grant" else "refusals"] += 1

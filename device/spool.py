@@ -38,10 +38,14 @@ class Spooled(NamedTuple):
 
 
 class Spool:
-    """The writing end. `mended` says what was wrong with the file that had to be put aside, if any."""
+    """The writing end. `mended` says what was wrong with the file that had to be put aside, if any.
 
-    def __init__(self, path: Path) -> None:
+    `durable` False does not wait for the disk: only to measure what the waiting costs.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self._path = path
+        self._synchronous = "FULL" if durable else "OFF"
         self.mended = ""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -56,7 +60,7 @@ class Spool:
         db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
+            db.execute(f"PRAGMA synchronous={self._synchronous}")
             db.executescript(SCHEMA)
             row = db.execute("SELECT id, forgotten FROM spool").fetchone()
             if row is None:
