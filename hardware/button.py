@@ -1,0 +1,19 @@
+"""The staff button."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hardware.contact import Contact
+from hardware.parts import Pressed, Tell
+
+
+class Button:
+    """A push button between its pin and ground."""
+
+    def __init__(self, pin: int, *, factory: Any, tell: Tell) -> None:
+        self._contact = Contact(pin, factory=factory, closed=lambda at: tell(Pressed(at=at)))
+
+    def close(self) -> None:
+        """Give the pin back."""
+        self._contact.close()

@@ -1,0 +1,1 @@
+"""Cameras: one file a driver, each with `class Camera`."""

@@ -1,0 +1,31 @@
+"""The GPIO pins under every wired part: those of a Pi, or mock ones. Chosen by name, never by what happens to work."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from typing import Any, Final, Literal
+
+from hardware.parts import PartError
+
+Driver = Literal["lgpio", "mock"]
+
+FACTORIES: Final[dict[Driver, tuple[str, str]]] = {
+    "lgpio": ("gpiozero.pins.lgpio", "LGPIOFactory"),
+    "mock": ("gpiozero.pins.mock", "MockFactory"),
+}
+
+
+def factory(driver: Driver) -> Any:
+    """Return gpiozero's pin factory of that name; raise PartError saying what it lacks."""
+    module, name = FACTORIES[driver]
+    try:
+        # lgpio moves the whole process into LG_WD when it is imported; relative paths must not change under us.
+        with contextlib.chdir("."):
+            return getattr(importlib.import_module(module), name)()
+    except Exception as error:
+        raise PartError(
+            f"no pins through {driver}: {error}. On a Raspberry Pi: apt install python3-lgpio, put the user into group "
+            "gpio, and set LG_WD to a folder it may write, where lgpio keeps a FIFO (systemd: RuntimeDirectory). "
+            'Anywhere else: pins.driver = "mock"'
+        ) from error

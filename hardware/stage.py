@@ -1,0 +1,205 @@
+"""The world around an emulated board: people who show codes, press buttons and walk through. One line, one act.
+
+    show TEXT [-- NAME=VALUE ...]   hold up a code; TEXT is all up to the last ` -- `, and then come fields of Scene
+                                    such as size=200 angle=30 blur=1.5 noise=8 light=0.4 invert=true symbology=Aztec
+    hide                            take it away
+    press                           press the staff button
+    bounce                          press a worn button, which chatters six times on its way down and up
+    hold SECONDS                    keep it pressed, a minute at most
+    walk in|out                     go through both beams
+    tailgate                        two go in, the second close behind the first
+    loiter                          break the outer beam and step back
+    passed                          let the turnstile say that someone went
+    heat CELSIUS                    bring a forehead of that temperature before the thermometer
+    nobody                          take it away
+    present yes|no                  be at the guard's place, or leave it
+    camera ok|missing|black|frozen
+    thermometer ok|unplugged|frozen|bad_pec
+
+A blank line does nothing. An act that takes time, a walk for instance, is over when `do` returns.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import msgspec
+
+from hardware.contact import SETTLE_S
+from hardware.scene import CameraState, Scene, SceneError, ThermometerState, load, save
+
+INPUTS: Final = ("staff_button", "beam_outer", "beam_inner", "turnstile_passed", "presence")
+PRESS_S: Final = 2 * SETTLE_S  # how long a finger stays down, and then off
+BOUNCES: Final = 6
+STEP_S: Final = 0.15  # from one edge of a beam to the next for someone who walks
+HOLD_MAX_S: Final = 60.0
+APART: Final = (
+    "camera",
+    "thermometer",
+    "forehead_c",
+    "ambient_c",
+)  # of Scene: what a code that is held up does not change
+
+
+class StageError(ValueError):
+    """A line that cannot be acted; the text says what can."""
+
+
+class Stage:
+    """Moves the mock pins of one board and writes its scene. Pins are BCM numbers, 0: not wired.
+
+    `do` may be called from any thread. Acts on the pins follow one another; the scene changes at once.
+    """
+
+    def __init__(
+        self,
+        factory: Any,
+        scene: Path,
+        *,
+        staff_button: int = 0,
+        beam_outer: int = 0,
+        beam_inner: int = 0,
+        turnstile_passed: int = 0,
+        presence: int = 0,
+        step_s: float = STEP_S,
+    ) -> None:
+        self._factory = factory
+        self._path = scene
+        self._pins = dict(zip(INPUTS, (staff_button, beam_outer, beam_inner, turnstile_passed, presence), strict=True))
+        self._step_s = step_s
+        self._body = threading.Lock()
+        self._view = threading.Lock()
+        self._acts: dict[str, Callable[[str], None]] = {
+            "show": self._show,
+            "hide": self._plain(lambda: self._change(code="", data="")),
+            "press": self._plain(lambda: self._close("staff_button")),
+            "bounce": self._plain(lambda: self._close("staff_button", bounces=BOUNCES)),
+            "hold": self._hold,
+            "walk": self._walk,
+            "tailgate": self._plain(lambda: self._beams("outer inner -outer outer -inner inner -outer -inner")),
+            "loiter": self._plain(lambda: self._beams("outer -outer")),
+            "passed": self._plain(lambda: self._close("turnstile_passed")),
+            "heat": lambda said: self._change(forehead_c=said),
+            "nobody": self._plain(lambda: self._change(forehead_c=None)),
+            "present": self._present,
+            "camera": lambda said: self._change(camera=_one_of(said, "camera", get_args(CameraState))),
+            "thermometer": lambda said: self._change(
+                thermometer=_one_of(said, "thermometer", get_args(ThermometerState))
+            ),
+        }
+
+    @classmethod
+    def around(cls, factory: Any, pins: object, scene: Path) -> Stage:
+        """Stand around the board whose inputs `pins` names as in INPUTS, such as a gate's [pins]."""
+        return cls(factory, scene, **{name: getattr(pins, name) for name in INPUTS})
+
+    def do(self, line: str) -> None:
+        """Act one line; raise StageError when it is none of the acts above, or cannot be acted here."""
+        word, _, said = line.strip().partition(" ")
+        if not word:
+            return
+        if word not in self._acts:
+            near = difflib.get_close_matches(word, self._acts, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise StageError(f"{word!r} is no act here; {hint}There are {', '.join(self._acts)}")
+        self._acts[word](said.strip())
+
+    def _show(self, said: str) -> None:
+        text, dashes, rest = f" {said} ".rpartition(" -- ")
+        options = dict(_option(word) for word in rest.split()) if dashes else {}
+        code = (text if dashes else rest).strip()
+        if not code and "data" not in options:
+            raise StageError("show what? as in: show HELLO WORLD -- size=200 angle=15")
+        self._change(anew=True, code=code, **options)
+
+    def _change(self, *, anew: bool = False, **fields: Any) -> None:
+        """Rewrite these fields of the scene; `anew` draws everything else of the code as Scene has it by itself."""
+        try:
+            with self._view:
+                scene = msgspec.structs.asdict(load(self._path))
+                kept = {name: scene[name] for name in APART} if anew else scene
+                save(self._path, msgspec.convert(kept | fields, Scene, strict=False))
+        except (SceneError, msgspec.ValidationError) as error:
+            raise StageError(f"the scene cannot be so: {error}") from error
+
+    def _hold(self, said: str) -> None:
+        try:
+            seconds = float(said)
+        except ValueError as error:
+            raise StageError(f"hold for how many seconds? {said!r} is no number") from error
+        if not 0 < seconds <= HOLD_MAX_S:
+            raise StageError(f"hold for more than 0 and at most {HOLD_MAX_S:g} seconds")
+        self._close("staff_button", seconds)
+
+    def _walk(self, said: str) -> None:
+        ways = {"in": "outer inner -outer -inner", "out": "inner outer -inner -outer"}
+        self._beams(ways[_one_of(said, "walk", ways)])
+
+    def _present(self, said: str) -> None:
+        answer = _one_of(said, "present", ("yes", "no"))
+        self._wired("presence")
+        with self._body:
+            self._drive("presence", high=answer == "yes")
+
+    def _beams(self, edges: str) -> None:
+        """Break beams, and with a minus mend them, one step apart. Broken is high, as in hardware/beam.py."""
+        self._wired("beam_outer", "beam_inner")
+        with self._body:
+            for edge in edges.split():
+                self._drive(f"beam_{edge.removeprefix('-')}", high=not edge.startswith("-"))
+                time.sleep(self._step_s)
+
+    def _close(self, contact: str, seconds: float = PRESS_S, *, bounces: int = 0) -> None:
+        """Close a contact to ground for so long, as in hardware/contact.py, and leave it time to settle."""
+        self._wired(contact)
+        with self._body:
+            self._chatter(contact, bounces)
+            self._drive(contact, high=False)
+            time.sleep(seconds)
+            self._drive(contact, high=True)
+            self._chatter(contact, bounces)
+            time.sleep(PRESS_S)
+
+    def _chatter(self, contact: str, times: int) -> None:
+        for _ in range(times):
+            self._drive(contact, high=False)
+            self._drive(contact, high=True)
+
+    def _wired(self, *inputs: str) -> None:
+        missing = [name for name in inputs if not self._pins[name]]
+        if missing:
+            raise StageError(f"not wired: {', '.join(missing)}; give it a pin in [pins]")
+
+    def _drive(self, name: str, *, high: bool) -> None:
+        pin = self._factory.pin(self._pins[name])
+        (pin.drive_high if high else pin.drive_low)()
+
+    @staticmethod
+    def _plain(act: Callable[[], None]) -> Callable[[str], None]:
+        def alone(said: str) -> None:
+            if said:
+                raise StageError(f"{said!r} is too much: this act stands alone")
+            act()
+
+        return alone
+
+
+def _option(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    names = [field for field in Scene.__struct_fields__ if field not in (*APART, "code")]
+    if not equals or name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise StageError(f"{word!r} is no option of show; {hint}Write NAME=VALUE with {', '.join(names)}")
+    return name, value
+
+
+def _one_of(said: str, act: str, allowed: Any) -> str:
+    if said not in allowed:
+        raise StageError(f"{act} {' or '.join(allowed)}? {said!r} is neither")
+    return said

@@ -1,0 +1,1 @@
+"""Thermometers: one file a driver, each with `class Thermometer`."""
