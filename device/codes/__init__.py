@@ -5,30 +5,28 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from device.codes import listed, ms1
+from device.codes.claim import Checked, Claim
+from device.codes.trust import Trust
+from device.sight import Code
+from device.wire.messages import Place
 
-from msgspec import Struct
-
-from device.wire.messages import PassKind
+__all__ = ["MAX_BYTES", "Checked", "Claim", "verify"]
 
 MAX_BYTES = 4296  # the most characters any QR code holds (ISO/IEC 18004: version 40-L, numeric apart)
 
 
-class Claim(Struct, frozen=True, kw_only=True):
-    """What a code says of itself, once it is known to be genuine."""
+def verify(code: Code, trust: Trust, place: Place | None, now: int, *, screen_s: float, skew_s: float) -> Checked:
+    """Judge a code at `now`, in seconds since 1970. Whatever its bytes are, this answers and never raises.
 
-    identity: bytes  # names the credential, however often its screen changes; leaves the gate only as a keyed hash
-    kind: PassKind
-    subject: str
-    not_before: int  # seconds since 1970, UTC
-    not_after: int
-    places: tuple[str, ...]  # `site` or `site/entrance`
-
-
-class Checked(NamedTuple):
-    """A code after its scheme looked at it: no reasons means it is genuine and good here and now."""
-
-    scheme: str
-    identity: bytes  # of the claim where there is one, of the bytes read otherwise
-    claim: Claim | None = None
-    reasons: tuple[str, ...] = ()
+    `place` None leaves the entrance unjudged. `screen_s` is how long one picture of a rotating screen stays good,
+    `skew_s` how far two clocks may differ.
+    """
+    unknown = Checked("unknown", code.data, reasons=("invalid",))
+    if len(code.data) > MAX_BYTES:
+        return unknown
+    return (
+        ms1.check(code.data, trust, place, now, screen_s=screen_s, skew_s=skew_s)
+        or listed.check(code.data, trust)
+        or unknown
+    )

@@ -1,0 +1,29 @@
+"""What a code says of itself, and what came of looking at it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from device.wire.messages import PassKind
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """What a code says of itself, once it is known to be genuine."""
+
+    identity: bytes  # names the credential, however often its screen changes; leaves the gate only as a keyed hash
+    kind: PassKind
+    subject: str
+    not_before: int | None = None  # seconds since 1970, UTC; None: no such bound
+    not_after: int | None = None
+    places: tuple[str, ...] = ()  # `site` or `site/entrance`; none: wherever its list is held
+
+
+class Checked(NamedTuple):
+    """A code after its scheme looked at it: no reasons means it is genuine and good here and now."""
+
+    scheme: str
+    identity: bytes  # of the claim where there is one, of the bytes read otherwise
+    claim: Claim | None = None
+    reasons: tuple[str, ...] = ()

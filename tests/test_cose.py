@@ -1,0 +1,221 @@
+"""COSE_Sign1: what is read, what is refused, and that the public test vectors agree."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import click
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.codes import cose
+from device.codes.cose import CoseError
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors"
+
+# Made by this project: the key above over the bytes b"menshen" under the key id b"gate".
+OURS = (
+    "d28449a20127044467617465a0476d656e7368656e58406fd587566bdf64d35b8424e125e4a02b7fa577fb06"
+    "a4feb5dfdcc23ae6523e03a8bed9fb96b0fa28e983f1345937a6edd889de8820e9695b4c8cc0f8ec392d0d"
+)
+
+
+def message(
+    *, protected: Any = None, unprotected: Any = None, payload: Any = b"menshen", signature: Any = b"s"
+) -> bytes:
+    header = {1: -8} if protected is None else protected
+    raw = header if isinstance(header, bytes) else cbor2.dumps(header)
+    return cbor2.dumps(cbor2.CBORTag(18, [raw, unprotected or {}, payload, signature]))
+
+
+def test_what_is_signed_is_read_and_believed() -> None:
+    signed = cose.read(bytes.fromhex(OURS))
+    assert (signed.payload, signed.header, signed.unprotected) == (b"menshen", {1: -8, 4: b"gate"}, {})
+    cose.verify(signed, KEY.public_key())
+    assert cose.sign(b"menshen", KEY, b"gate").hex() == OURS
+    assert cose.write(signed).hex() == OURS
+
+
+def test_the_tag_may_be_left_out() -> None:
+    assert cose.read(bytes.fromhex(OURS)[1:]) == cose.read(bytes.fromhex(OURS))
+
+
+def test_rfc_9864_names_the_same_algorithm() -> None:
+    protected = cose.dumps({1: -19})
+    signature = KEY.sign(cose.dumps(["Signature1", protected, b"", b"menshen"]))
+    cose.verify(cose.read(message(protected=protected, signature=signature)), KEY.public_key())
+
+
+@pytest.mark.parametrize("header", [{}, {1: -7}, {1: "EdDSA"}, {1: None}, {1: [-8]}])
+def test_another_algorithm_is_not_believed(header: dict[int, object]) -> None:
+    protected = cose.dumps(header)
+    signature = KEY.sign(cose.dumps(["Signature1", protected, b"", b"menshen"]))
+    with pytest.raises(CoseError, match="algorithm"):
+        cose.verify(cose.read(message(protected=protected, signature=signature)), KEY.public_key())
+
+
+def test_a_change_anywhere_in_what_is_signed_is_noticed() -> None:
+    signed = cose.read(bytes.fromhex(OURS))
+    other = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()
+    for changed, key in (
+        (signed._replace(payload=b"menshem"), KEY.public_key()),
+        (signed._replace(protected=cose.dumps({1: -8, 4: b"gatf"})), KEY.public_key()),
+        (signed._replace(signature=signed.signature[:-1]), KEY.public_key()),
+        (signed._replace(signature=b""), KEY.public_key()),
+        (signed, other),
+    ):
+        with pytest.raises(CoseError, match="signature"):
+            cose.verify(changed, key)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(cbor2.dumps(cbor2.CBORTag(17, [b"", {}, b"", b""])), id="another tag"),
+        pytest.param(cbor2.dumps(cbor2.CBORTag(18, cbor2.CBORTag(18, [b"", {}, b"", b""]))), id="tag in tag"),
+        pytest.param(cbor2.dumps([b"", {}, b""]), id="three parts"),
+        pytest.param(cbor2.dumps([b"", {}, b"", b"", b""]), id="five parts"),
+        pytest.param(cbor2.dumps({}), id="a map"),
+        pytest.param(message(payload=None), id="detached payload"),
+        pytest.param(message(payload="text"), id="text as payload"),
+        pytest.param(message(signature=None), id="no signature"),
+        pytest.param(message(protected=b"\x01"), id="header is no map"),
+        pytest.param(message(protected=b"\xa1\x01"), id="header is cut"),
+        pytest.param(message(protected=b"\xa2\x01\x26\x01\x27"), id="header says it twice"),
+        pytest.param(message(protected={1: -8, 2: [99], 99: 1}), id="critical header"),
+        pytest.param(message(unprotected={2: [99]}), id="critical outside"),
+        pytest.param(message(unprotected={b"k": 1}), id="odd key"),
+        pytest.param(message() + b"\x00", id="trailing byte"),
+        pytest.param(message()[:-1], id="cut"),
+        pytest.param(message(payload=bytes(4300)), id="too large"),
+    ],
+)
+def test_a_wrong_form_is_refused(data: bytes) -> None:
+    with pytest.raises(CoseError):
+        cose.read(data)
+
+
+BOMBS = {
+    "array of 2^60": "9b1000000000000000",
+    "map of 2^60": "bb1000000000000000",
+    "bytes of 2^60": "5b1000000000000000",
+    "text of 2^60": "7b1000000000000000",
+    "nested arrays": "81" * 4000 + "00",
+    "nested tags": "c6" * 4000 + "00",
+    "nested sign1": "d2" * 4000 + "00",
+    "rational with a billion digits": "d81e82016b" + b"1e999999999".hex(),
+    "decimal with a huge exponent": "c4821b7fffffffffffffff01",
+    "bigfloat": "c5821b7fffffffffffffff01",
+    "bignum": "c2590fff" + "ff" * 4095,
+    "regular expression": "d82369" + b"((a+)+)+$".hex(),
+    "date": "c11bffffffffffffffff",
+    "cycle": "d81c81d81d00",
+    "string references": "d9010082d819006161",
+    "self-described": "d9d9f700",
+    "unknown tag": "da7fffffff00",
+    "NaN": "f97e00",
+    "infinity": "f97c00",
+    "undefined": "f7",
+    "simple value": "f8ff",
+    "NaN as key": "a1f97e0000",
+    "list as key": "a1800000",
+    "duplicate keys": "a201010102",
+    "1 and 1.0 as keys": "a20101f93c0002",
+    "1 and true as keys": "a20101f502",
+    "indefinite array": "9f00ff",
+    "indefinite bytes": "5f4100ff",
+    "break": "ff",
+    "bad UTF-8": "61ff",
+    "lone surrogate": "63eda080",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_what_is_meant_to_hurt_is_refused_at_no_cost(bomb: str) -> None:
+    raw = bytes.fromhex(bomb)
+    inside = b"\x84\x41\xa0\xa1\x01" + raw + b"\x41p\x41s"
+    began = time.process_time()
+    for data in (raw, inside, b"\xd2" + inside):
+        with pytest.raises(CoseError):
+            cose.read(data)
+    with pytest.raises(CoseError):
+        cose.loads(raw)
+    assert time.process_time() - began < 0.5
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_raise_one_class_only(data: bytes) -> None:
+    for head in (b"", b"\xd2\x84", b"\xd2\x84\x43\xa1\x01\x27\xa0"):
+        try:
+            signed = cose.read(head + data)
+        except CoseError:
+            continue
+        with pytest.raises(CoseError):
+            cose.verify(signed, KEY.public_key())
+
+
+def unpacked(name: str, folder: Path) -> Path:
+    archive = VECTORS / name
+    if not archive.exists():
+        pytest.skip(f"{archive} is not here")
+    with tarfile.open(archive, "r:xz") as tar:
+        tar.extractall(folder, filter="data")
+    return folder
+
+
+def ed25519_of(key: dict[str, str]) -> Ed25519PublicKey:
+    raw = bytes.fromhex(key["x_hex"]) if "x_hex" in key else base64.urlsafe_b64decode(key["x"] + "==")
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def test_the_cose_working_groups_examples_agree(tmp_path: Path) -> None:
+    folder = unpacked("cose-examples.tar.xz", tmp_path)
+    read = believed = refused = 0
+    for path in sorted(folder.rglob("*.json")):
+        case = json.loads(path.read_text())
+        if "sign0" not in case["input"]:
+            continue
+        data, sign0 = bytes.fromhex(case["output"]["cbor"]), case["input"]["sign0"]
+        if path.name == "sign-fail-01.json":  # the wrong tag
+            with pytest.raises(CoseError):
+                cose.read(data)
+            refused += 1
+        elif sign0["key"].get("crv") == "Ed25519":
+            cose.verify(cose.read(data), ed25519_of(sign0["key"]))
+            believed += 1
+        else:  # other algorithms: read, and never believed
+            signed = cose.read(data)
+            read += 1
+            with pytest.raises(CoseError):
+                cose.verify(signed, KEY.public_key())
+    click.echo(f"COSE examples: {believed} believed, {refused} refused, {read} of other algorithms read")
+    assert believed
+    assert refused
+    assert read
+
+
+def test_wycheproofs_ed25519_cases_agree(tmp_path: Path) -> None:
+    folder = unpacked("wycheproof-subset.tar.xz", tmp_path)
+    ran = 0
+    for group in json.loads(next(folder.rglob("ed25519_test.json")).read_text())["testGroups"]:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(group["publicKey"]["pk"]))
+        for case in group["tests"]:
+            try:
+                cose.prove(key, bytes.fromhex(case["sig"]), bytes.fromhex(case["msg"]))
+                result = "valid"
+            except CoseError:
+                result = "invalid"
+            assert result == case["result"], (case["tcId"], case["comment"])
+            ran += 1
+    click.echo(f"wycheproof: {ran} Ed25519 cases")
+    assert ran
