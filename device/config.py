@@ -20,15 +20,15 @@ from device.wire.messages import Id
 Pin = Annotated[int, Meta(ge=2, le=27, description="BCM number of a GPIO pin")]
 
 
-def _text(meaning: str) -> Meta:
-    return Meta(description=meaning)
+def _text(meaning: str, *samples: object) -> Meta:
+    return Meta(description=meaning, examples=list(samples))
 
 
 class GateSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Which entrance this is."""
 
-    site: Annotated[Id, Meta(description="id of the site: a-z, 0-9, single inner hyphens")]
-    entrance: Annotated[Id, Meta(description="id of the entrance within the site")]
+    site: Annotated[Id, _text("id of the site: 2 to 32 of a-z and 0-9, single hyphens inside", "expo")]
+    entrance: Annotated[Id, _text("id of the entrance within the site, written alike", "north-gate")]
     timezone: Annotated[str, _text("IANA name; duty hours are read in it")] = "Asia/Shanghai"
     language: Annotated[Literal["zh", "en"], _text("what people at the gate read first")] = "zh"
     data: Annotated[str, _text("folder for the spool and the trust this gate holds")] = "/var/lib/menshen"
@@ -94,7 +94,13 @@ class TurnstileSection(Struct, frozen=True, forbid_unknown_fields=True):
 class DutySection(Struct, frozen=True, forbid_unknown_fields=True):
     """When the entrance must be guarded. Outside these hours nobody is missed."""
 
-    hours: Annotated[tuple[Interval, ...], _text("intervals; days as mon-fri or sat,sun; times as HH:MM")] = ()
+    hours: Annotated[
+        tuple[Interval, ...],
+        _text(
+            "intervals; days as mon-fri or sat,sun; times as HH:MM",
+            (Interval("mon-fri", "08:00", "18:00"), Interval("sat,sun", "09:00", "17:00")),
+        ),
+    ] = ()
     grace_s: Annotated[float, Meta(ge=1, le=3600, description="seconds unguarded before it is flagged")] = 120.0
     shift_s: Annotated[float, Meta(ge=60, le=86400, description="seconds a check-in counts")] = 43200.0
 
@@ -126,10 +132,12 @@ def load(path: Path) -> Config:
     config = settings.load(Config, path)
     try:
         ZoneInfo(config.gate.timezone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise settings.SettingsError(
             f"{path}: gate.timezone: {config.gate.timezone!r} is no IANA time zone, such as Asia/Shanghai"
         ) from error
+    if config.thermometer.low_c >= config.thermometer.high_c:
+        raise settings.SettingsError(f"{path}: thermometer.low_c must be below thermometer.high_c")
     used: dict[int, str] = {}
     for name in msgspec.structs.fields(config.pins):
         number = getattr(config.pins, name.name)

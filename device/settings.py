@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import inspect
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+MISSING: Final = re.compile(r"Object missing required field `(.+)`")
+TOML_WORDS: Final = {"`object`": "`table`", "`str`": "`string`", "`int`": "`integer`", "`bool`": "`boolean`"}
 
 
 class SettingsError(ValueError):
@@ -23,7 +27,7 @@ def load(kind: type[S], path: Path) -> S:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}); say where it is with --config") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"{path}: not a TOML file: {error}") from error
     return convert(kind, raw, source=str(path))
 
@@ -34,9 +38,11 @@ def convert(kind: type[S], raw: dict[str, Any], *, source: str) -> S:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at `$.")
-        setting = where.rstrip("`") or "the file"
-        raise SettingsError(f"{source}: {setting}: {_meaning(problem, kind, setting)}") from error
+        problem, _, where = str(error).partition(" - at `$")
+        path = where.strip(".`")
+        if missing := MISSING.fullmatch(problem):
+            path, problem = f"{path}.{missing[1]}".lstrip("."), "must be set"
+        raise SettingsError(f"{source}: {path or 'the file'}: {_meaning(problem, kind, path)}") from error
 
 
 def _refuse_unknown(info: inspect.Type, raw: object, source: str, prefix: str) -> None:
@@ -56,32 +62,27 @@ def _refuse_unknown(info: inspect.Type, raw: object, source: str, prefix: str) -
         _refuse_unknown(fields[key].type, value, source, f"{prefix}{key}.")
 
 
-def _meaning(problem: str, kind: type[msgspec.Struct], setting: str) -> str:
-    """Add to msgspec's words the range and the meaning that stand beside the setting."""
-    field = _field(kind, setting)
-    if field is None:
-        return problem
-    parts = [problem]
-    if allowed := _range(field.type):
-        parts.append(f"allowed: {allowed}")
-    if said := _description(field.type):
-        parts.append(said)
-    return "; ".join(parts)
+def _meaning(problem: str, kind: type[msgspec.Struct], path: str) -> str:
+    """Add to msgspec's words the range, the meaning and the sample that stand beside the setting or what holds it."""
+    for python, toml in TOML_WORDS.items():
+        problem = problem.replace(python, toml)
+    info = _nearest(inspect.type_info(kind), path)
+    allowed, said, sample = _range(info), _description(info), _sample(info)
+    parts = [problem, f"allowed: {allowed}" if allowed else "", said, f"such as {_toml(sample)}" if sample else ""]
+    return "; ".join(part for part in parts if part)
 
 
-def _field(kind: type[msgspec.Struct], setting: str) -> inspect.Field | None:
-    info: inspect.Type = inspect.type_info(kind)
-    field = None
-    for name in setting.split("."):
-        if isinstance(info, inspect.Metadata):
-            info = info.type
-        if not isinstance(info, inspect.StructType):
-            return None
-        field = next((each for each in info.fields if each.encode_name == name), None)
-        if field is None:
-            return None
-        info = field.type
-    return field
+def _nearest(info: inspect.Type, path: str) -> inspect.Type:
+    """Follow a path such as duty.hours[0].from down to the last type on it that says what it means."""
+    said = info
+    for name in re.findall(r"[^.\[\]]+", path):
+        bare = _bare(info)
+        if isinstance(bare, inspect.VarTupleType):
+            info = bare.item_type
+        elif isinstance(bare, inspect.StructType):
+            info = next((field.type for field in bare.fields if field.encode_name == name), info)
+        said = info if _description(info) else said
+    return said
 
 
 def _bare(info: inspect.Type) -> inspect.Type:
@@ -91,6 +92,11 @@ def _bare(info: inspect.Type) -> inspect.Type:
 def _description(info: inspect.Type) -> str:
     schema = info.extra_json_schema if isinstance(info, inspect.Metadata) else None
     return str((schema or {}).get("description", ""))
+
+
+def _sample(info: inspect.Type) -> object:
+    schema = info.extra_json_schema if isinstance(info, inspect.Metadata) else None
+    return next(iter((schema or {}).get("examples", ())), None)
 
 
 def _range(info: inspect.Type) -> str:
@@ -103,24 +109,30 @@ def _range(info: inspect.Type) -> str:
 
 
 def example(kind: type[msgspec.Struct]) -> str:
-    """Write every setting of `kind` as commented TOML: meaning, range, default."""
-    lines: list[str] = []
+    """Write every setting of `kind` as TOML: meaning, range, default behind a #, and a sample where one must be set."""
+    lines = [f"# {_title(kind)} Behind a # stand the defaults: take it away to change one."]
     for section in msgspec.structs.fields(kind):
         info = _bare(inspect.type_info(section.type))
-        if not isinstance(info, inspect.StructType):
-            continue
-        summary = (info.cls.__doc__ or "").strip().splitlines()[0]
-        lines += [f"# {summary}", f"[{section.encode_name}]"]
-        for field in info.fields:
-            allowed = _range(field.type)
-            lines.append(f"# {_description(field.type)}" + (f" ({allowed})" if allowed else ""))
-            value = field.default if field.default is not msgspec.NODEFAULT else None
-            if value is None and field.default_factory is not msgspec.NODEFAULT:
-                value = field.default_factory()
-            mark = "" if field.required else "# "
-            lines.append(f"{mark}{field.encode_name} = {_toml(value)}")
-        lines.append("")
-    return "\n".join(lines).rstrip() + "\n"
+        if isinstance(info, inspect.StructType):
+            lines += ["", f"# {_title(info.cls)}", f"[{section.encode_name}]"]
+            lines += [line for field in info.fields for line in _setting(field)]
+    return "\n".join(lines) + "\n"
+
+
+def _title(kind: type) -> str:
+    return (kind.__doc__ or "").strip().partition("\n")[0]
+
+
+def _setting(field: inspect.Field) -> list[str]:
+    """Write one setting: what it means, then what it is, or a sample where it is nothing yet."""
+    allowed, sample = _range(field.type), _sample(field.type)
+    meaning = f"# {_description(field.type)}" + (f" ({allowed})" if allowed else "")
+    if field.required:
+        return [f"{meaning}; must be set", f"{field.encode_name} = {_toml(sample)}"]
+    default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    if sample and not default:
+        return [f"{meaning}; {_toml(default)} unless set, such as", f"# {field.encode_name} = {_toml(sample)}"]
+    return [meaning, f"# {field.encode_name} = {_toml(default)}"]
 
 
 def _toml(value: object) -> str:
@@ -133,4 +145,4 @@ def _toml(value: object) -> str:
     if isinstance(value, msgspec.Struct):
         pairs = (f"{f.encode_name} = {_toml(getattr(value, f.name))}" for f in msgspec.structs.fields(value))
         return "{ " + ", ".join(pairs) + " }"
-    return '"' + str(value if value is not None else "").replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
