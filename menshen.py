@@ -35,7 +35,14 @@ class Rooms(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        try:
+            command: click.Command = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            if module == "tests.command" and error.name in ("tests", module):
+                raise click.ClickException(
+                    "the tests are not part of an installed menshen: clone it, then ./menshen test"
+                ) from error
+            raise
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -51,3 +58,7 @@ def main(*, verbose: bool) -> None:
     """Guard entrances: gates that decide on the spot, a controller that watches them all. 门神：守好每一个入口"""
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+if __name__ == "__main__":
+    main()
