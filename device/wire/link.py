@@ -82,6 +82,8 @@ class Link:
         self._hear = hear
         self._put = put
         self._up = False
+        self._stopping = False
+        self._reason = ""  # why there is no connection, as last logged
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
         if wire.ca:
             client.tls_set(wire.ca, wire.certificate or None, wire.key or None)
@@ -103,6 +105,7 @@ class Link:
 
     def stop(self) -> None:
         """Say goodbye without the will being said, and end the thread."""
+        self._stopping = True
         self._client.disconnect()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
@@ -169,10 +172,11 @@ class Link:
             self._put(LinkChanged(up=True))
 
     def _down(self, reason: str) -> None:
-        if self._up:
-            self._up = False
+        was_up, self._up = self._up, False
+        if self._stopping:
+            return
+        if was_up:
             self._put(LinkChanged(up=False, reason=reason))
-            log.warning("link down: %s", reason)
-        elif reason != getattr(self, "_last", None):
+        if was_up or reason != self._reason:
             log.warning("no link: %s", reason)
-        self._last = reason
+        self._reason = reason

@@ -1,0 +1,99 @@
+"""Opens the controller's database file: made when missing, brought up to date when older, refused when newer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from sqlite_utils import Database, Migrations
+
+from controller.schema import migrations
+
+BUSY_S: Final = 10.0  # seconds to wait for another program that writes
+
+
+class StoreError(RuntimeError):
+    """A database that cannot be used; the text names the file and the fix."""
+
+
+def now() -> datetime:
+    """Return the time as the database keeps it: UTC, to the millisecond."""
+    moment = datetime.now(tz=UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def stamp(moment: datetime) -> str:
+    """Write a time so that text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def open_to_write(path: Path) -> Database:
+    """Open, make or bring up to date; every commit is on disk before it returns. Raise StoreError."""
+
+    def prepare(db: Database) -> None:
+        db.enable_wal()
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        with transaction(db):
+            _refuse_foreign(db, path)
+            migrations.apply(db)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return _open(path, "rwc", prepare)
+
+
+def open_to_read(path: Path) -> Database:
+    """Open without ever writing. Raise StoreError."""
+
+    def prepare(db: Database) -> None:
+        _refuse_foreign(db, path)
+        if migrations.pending(db):
+            raise StoreError(f"{path}: written by an older menshen; start `menshen controller run` to bring it forward")
+
+    if not path.exists():
+        raise StoreError(f"{path}: no database yet; start `menshen controller run`, or say --config")
+    return _open(path, "ro", prepare)
+
+
+def _open(path: Path, mode: str, prepare: Callable[[Database], None]) -> Database:
+    try:
+        target = f"{path.absolute().as_uri()}?mode={mode}"
+        connection = sqlite3.connect(target, uri=True, timeout=BUSY_S, check_same_thread=False)
+        try:
+            db = Database(connection)
+            prepare(db)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be used as the database: {error}; see [store] path") from error
+    return db
+
+
+@contextmanager
+def transaction(db: Database) -> Iterator[None]:
+    """All or nothing. A plain BEGIN that reads first would fail when someone else wrote meanwhile."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.commit()
+    except BaseException:
+        db.rollback()
+        raise
+
+
+def _refuse_foreign(db: Database, path: Path) -> None:
+    tables = set(db.table_names())
+    if tables and Migrations.migrations_table not in tables:
+        raise StoreError(f"{path}: the database of some other program; see [store] path")
+    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    newer = [migration.name for migration in migrations.applied(db) if migration.name not in known]
+    if newer:
+        raise StoreError(
+            f"{path}: written by a newer menshen ({', '.join(newer)}); install that version here, "
+            "or let [store] path name another file"
+        )

@@ -1,0 +1,239 @@
+"""Everything at work on one machine: a real mosquitto, the controller, two emulated gates, and people who walk up.
+
+People are pictures: each gate's emulated camera draws the code somebody holds up, and the real decoder reads it. What
+should happen is written beside each act; what did happen is heard on MQTT. Nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final, NoReturn
+
+import click
+import msgspec
+
+from controller import cast
+from controller.broker import Broker, BrokerError
+from controller.cast import Act, Expected, Programme
+from controller.watch import Lines
+from device.wire.link import Heard, Link, LinkSaid
+from device.wire.messages import MessageError, parse_topic
+from device.wire.words import Language, language, say
+
+PATIENCE_S: Final = 20.0  # for one expected thing to happen; the first waits for everything to start
+READING_S: Final = 0.8  # between acts, for people who read along
+
+
+class DemoError(RuntimeError):
+    """The stage could not be set, or a part of it fell over."""
+
+
+@dataclass
+class Cast:
+    """The processes on stage, and the folder they live in."""
+
+    folder: Path
+    broker: Broker
+    running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+
+    def start(self, name: str, *words: str) -> None:
+        """Start one of our own programs; its log goes into the folder."""
+        with (self.folder / f"{name}.log").open("a") as log:
+            self.running[name] = subprocess.Popen(
+                [sys.executable, "-m", "menshen", *words],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for the demo, which then ends the others in order
+            )
+
+    def start_gate(self, name: str) -> None:
+        """Start the gate of one entrance; its standard input moves the world around it."""
+        self.start(name, "gate", "run", "--stage", "--config", str(self.folder / f"{name}.toml"))
+
+    def tell(self, name: str, line: str) -> None:
+        """Move the world around a gate."""
+        stdin: IO[str] | None = self.running[name].stdin
+        if stdin is None or self.running[name].poll() is not None:
+            raise DemoError(f"{name} is gone: {self.log(name)}")
+        stdin.write(line + "\n")
+        stdin.flush()
+
+    def kill(self, name: str) -> None:
+        """Cut the power of one of them."""
+        process = self.running.pop(name)
+        process.kill()
+        process.communicate()
+
+    def check(self) -> None:
+        """Raise DemoError when one of them fell over by itself."""
+        for name, process in self.running.items():
+            if process.poll() is not None:
+                raise DemoError(f"{name} ended with {process.returncode}: {self.log(name)}")
+
+    def log(self, name: str) -> str:
+        """Return the end of what one of them logged."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")[-1500:]
+
+    def stop(self) -> None:
+        """End all of them, gates first."""
+        for process in reversed(self.running.values()):
+            process.terminate()
+        for process in reversed(self.running.values()):
+            try:
+                process.communicate(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+        self.broker.stop()
+
+
+class Audience:
+    """Hears everything on the broker, prints what people care about, and remembers it."""
+
+    def __init__(self, broker: Broker, tongue: Language) -> None:
+        self._inbox: queue.SimpleQueue[LinkSaid] = queue.SimpleQueue()
+        self._lines = Lines(tongue)
+        self._link = Link(broker.wire, name="demo-audience", hear=("menshen/#",), put=self._inbox.put)
+        self._link.start()
+
+    def until(self, deadline: float) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield `(site/entrance/word, payload)` as things are heard, until the deadline."""
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                said = self._inbox.get(timeout=left)
+            except queue.Empty:
+                return
+            if isinstance(said, Heard):
+                self._lines.show(said)
+                yield from _read(said)
+
+    def listen(self, seconds: float) -> None:
+        """Show what is heard for so long."""
+        for _ in self.until(time.monotonic() + seconds):
+            pass
+
+    def stop(self) -> None:
+        """Leave."""
+        self._link.stop()
+
+
+def _read(heard: Heard) -> Iterator[tuple[str, dict[str, Any]]]:
+    with contextlib.suppress(MessageError, msgspec.DecodeError):
+        place, word = parse_topic(heard.topic)
+        yield f"{place.entrance}/{word}", msgspec.json.decode(heard.payload or b"{}", type=dict[str, Any])
+
+
+class Play:
+    """The acts, one after the other, until the time is over."""
+
+    def __init__(self, stage: Cast, audience: Audience, tongue: Language) -> None:
+        self._stage = stage
+        self._audience = audience
+        self._tongue = tongue
+        self.done = 0
+        self.missed: list[str] = []
+
+    def run(self, programme: Programme, over: float) -> None:
+        """Play the opening once and the round again and again; stop between acts when the time is over."""
+        acts: Iterable[Act] = itertools.chain(programme.opening, itertools.cycle(programme.round))
+        for act in itertools.takewhile(lambda _: time.monotonic() < over, acts):
+            self._perform(act)
+
+    def _perform(self, act: Act) -> None:
+        click.secho(f"\n{say(cast.ENTRANCES[act.entrance], self._tongue)}: {say(act.caption, self._tongue)}", bold=True)
+        for step in act.steps:
+            line = step.line if isinstance(step.line, str) else step.line()
+            self._do(act.entrance, line)
+            for expected in self._wait(list(step.expected)):
+                self.missed.append(f"{act.entrance}: {say(act.caption, self._tongue)} -> {expected}")
+                click.secho(f"  ! {self.missed[-1]}", fg="red")
+            self._audience.listen(step.pause_s)
+        self.done += 1
+        self._audience.listen(READING_S)
+
+    def _do(self, entrance: str, line: str) -> None:
+        if line == cast.POWER_OFF:
+            self._stage.kill(entrance)
+        elif line == cast.POWER_ON:
+            self._stage.start_gate(entrance)
+        elif line:
+            self._stage.tell(entrance, line)
+
+    def _wait(self, expected: list[Expected]) -> list[Expected]:
+        """Listen until all that is expected was heard; return what was not within the patience."""
+        if not expected:
+            return []
+        for topic, payload in self._audience.until(time.monotonic() + PATIENCE_S):
+            expected = [each for each in expected if not each.met(topic, payload)]
+            if not expected:
+                break
+        self._stage.check()
+        return expected
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@click.command()
+@click.option("--for", "seconds", type=click.FloatRange(min=1), help="End by itself after so many seconds. 演示秒数")
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language of what is shown. 显示语言")
+def demo(*, seconds: float | None, lang: str | None) -> None:
+    """See it all at work; Ctrl-C ends it and removes everything. 现场演示，Ctrl-C 结束并清理"""
+    tongue = language(lang)
+    logging.getLogger().setLevel(logging.ERROR)  # what matters is shown; the rest is in the folder's logs
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    over = time.monotonic() + (seconds or float("inf"))
+    with tempfile.TemporaryDirectory(prefix="menshen-demo-") as folder:
+        try:
+            play = _open(Path(folder), tongue, over)
+        except (DemoError, BrokerError) as error:
+            raise click.ClickException(str(error)) from error
+    _summary(play, tongue)
+
+
+def _open(folder: Path, tongue: Language, over: float) -> Play:
+    """Set the stage, play, and clear it away whatever happens."""
+    broker = Broker(folder)
+    stage = Cast(folder, broker)
+    broker.start()
+    audience = Audience(broker, tongue)
+    play = Play(stage, audience, tongue)
+    try:
+        programme = cast.prepare(folder, broker.wire)
+        stage.start("controller", "controller", "run", "--config", str(folder / "controller.toml"))
+        for entrance in cast.ENTRANCES:
+            stage.start_gate(entrance)
+        play.run(programme, over)
+    except KeyboardInterrupt:
+        click.echo()
+    finally:
+        audience.stop()
+        stage.stop()
+    return play
+
+
+def _summary(play: Play, tongue: Language) -> None:
+    good = play.done and not play.missed
+    said = {
+        "zh": f"演示了 {play.done} 幕，{len(play.missed)} 处与预期不符。",
+        "en": f"{play.done} acts, {len(play.missed)} things that should have happened did not.",
+    }
+    click.secho(f"\n{said[tongue]}", fg="green" if good else "red")
+    for missed in play.missed:
+        click.echo(f"  {missed}")
+    sys.exit(0 if good else 1)

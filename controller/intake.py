@@ -1,0 +1,197 @@
+"""One batch on its way into the store: which events are next in their spool, what documents say, what is foreign."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from controller.database import stamp
+from controller.quarantine import Quarantine
+from controller.rules import Run, reason_of
+from controller.store import EventRow, Spool, Store
+from device.wire.link import Heard
+from device.wire.messages import (
+    EVENTS,
+    OLDEST,
+    Applied,
+    Health,
+    Info,
+    Kind,
+    Message,
+    MessageError,
+    Place,
+    Scan,
+    State,
+    Status,
+    decode,
+    parse_topic,
+)
+
+log = logging.getLogger(__name__)
+
+# word: (its message, the column that keeps it)
+DOCUMENTS: Final[dict[str, tuple[type[Message], str]]] = {
+    "state": (State, "state"),
+    "health": (Health, "health"),
+    "info": (Info, "info"),
+    "policy/applied": (Applied, "policy"),
+}
+OURS: Final = frozenset({"ack", "policy/desired"})  # words the controller says itself
+ALERT: Final = "alert/"
+LARGEST_SEQ: Final = 2**53  # the largest whole number every JSON reader agrees on
+YEARS: Final = range(1969, 3000)  # a clock that was never set says 1970; outside of these it is no time at all
+LONGEST_REASON: Final = 40  # characters of why a gate is offline
+
+
+@dataclass
+class Progress:
+    """How far one spool comes in this batch. Go-back-N's receiving end: in order, or not at all."""
+
+    id: int
+    committed: int
+    lost: int
+    moved: bool = False
+    missing: bool = False
+
+    def take(self, seq: int, oldest: int) -> bool:
+        """Tell whether this event is the next; what its gate no longer holds can never come, and is not waited for."""
+        if oldest > self.committed + 1:
+            self.lost += oldest - 1 - self.committed
+            self.committed = oldest - 1
+            self.moved = True
+        if seq == self.committed + 1:
+            self.committed = seq
+            self.moved = True
+            return True
+        self.missing = self.missing or seq > self.committed
+        return False
+
+
+class Intake:
+    """Made for one batch, inside one transaction. `touched` are the entrances that something was heard of."""
+
+    def __init__(self, store: Store, quarantine: Quarantine, *, hold: timedelta, at: datetime) -> None:
+        self.touched: set[int] = set()
+        self.told: set[int] = set()  # entrances whose status was heard
+        self.greeted: set[Place] = set()  # entrances whose gate came online
+        self.spools: dict[tuple[Place, str], Progress] = {}
+        self.alerts: list[tuple[Place, str]] = []  # place and kind of alerts that are on the broker
+        self._store = store
+        self._quarantine = quarantine
+        self._hold = hold
+        self._at = at
+        self._received = stamp(at)
+        self._entrances: dict[Place, int] = {}
+        self._heard: set[int] = set()
+        self._runs: dict[int, Run] = {}
+        self._rows: list[EventRow] = []
+
+    def hear(self, heard: Heard) -> None:
+        """Take one message in; a foreign one goes to quarantine and stops nobody."""
+        try:
+            self._hear(heard)
+        except MessageError as error:
+            self._quarantine.put(heard, str(error), self._at)
+
+    def keep(self) -> None:
+        """Write what was gathered."""
+        self._store.keep(self._rows, [Spool(each.id, each.committed, each.lost) for each in self.spools.values()])
+        for entrance, run in self._runs.items():
+            self._store.abnormal(entrance, run)
+
+    def _hear(self, heard: Heard) -> None:
+        place, word = parse_topic(heard.topic)
+        if word in OURS:
+            return
+        if word.startswith(ALERT):
+            if heard.payload:
+                self.alerts.append((place, word.removeprefix(ALERT)))
+        elif word in EVENTS:
+            self._event(place, word, heard)
+        elif not heard.payload:
+            log.debug("%s: %s was taken back", place, word)
+        elif word == "status":
+            self._status(place, heard)
+        elif word in DOCUMENTS:
+            self._document(place, *DOCUMENTS[word], heard)
+        else:
+            raise MessageError("no gate says this word")
+
+    def _event(self, place: Place, kind: Kind, heard: Heard) -> None:
+        if heard.retained:
+            raise MessageError("an event must not be retained")
+        event = decode(EVENTS[kind], heard.payload)
+        oldest = _oldest(heard.headers, event.seq)
+        at = stamp(_checked(event.at))
+        entrance = self._entrance(place, heard)
+        progress = self._progress(place, entrance, event.spool)
+        if not progress.take(event.seq, oldest):
+            return
+        payload = msgspec.json.encode(event).decode()
+        self._rows.append(
+            EventRow(
+                progress.id, event.seq, entrance, kind, event.event_type, at, self._received, event.boot, event.mono,
+                event.clock, payload,
+            )
+        )  # fmt: skip
+        if isinstance(event, Scan) and (reason := reason_of(event)):
+            self._abnormal(entrance, reason)
+
+    def _status(self, place: Place, heard: Heard) -> None:
+        status = decode(Status, heard.payload)
+        online = status.state == "online"
+        entrance = self._entrance(place, heard, speaks=online)
+        self._store.online(entrance, online=online, reason=status.reason[:LONGEST_REASON], at=self._at)
+        self.told.add(entrance)
+        if online:
+            self.greeted.add(place)
+
+    def _document(self, place: Place, message: type[Message], column: str, heard: Heard) -> None:
+        document = decode(message, heard.payload)
+        if isinstance(document, State):
+            _checked(document.staffing_since)
+        self._store.document(self._entrance(place, heard), column, document)
+
+    def _entrance(self, place: Place, heard: Heard, *, speaks: bool = False) -> int:
+        """Return the id of an entrance. What it left behind on the broker is no sign that it is still there."""
+        if place not in self._entrances:
+            self._entrances[place] = self._store.entrance(place)
+        entrance = self._entrances[place]
+        if (speaks or not heard.retained) and entrance not in self._heard:
+            self._store.heard(entrance, self._at)
+            self._heard.add(entrance)
+        self.touched.add(entrance)
+        return entrance
+
+    def _progress(self, place: Place, entrance: int, spool: str) -> Progress:
+        if (place, spool) not in self.spools:
+            self.spools[place, spool] = Progress(*self._store.spool(entrance, spool, self._at))
+        return self.spools[place, spool]
+
+    def _abnormal(self, entrance: int, reason: str) -> None:
+        run = self._runs.get(entrance) or self._store.facts(self._at, [entrance])[entrance].abnormal
+        if run is None or self._at - run.last >= self._hold:
+            run = Run(since=self._at, last=self._at, count=0, reason=reason)
+        self._runs[entrance] = Run(since=run.since, last=self._at, count=run.count + 1, reason=reason)
+
+
+def _oldest(headers: Mapping[str, str], seq: int) -> int:
+    """Return the lowest seq the gate still holds; without a word of it, nothing is given up."""
+    try:
+        oldest = int(headers.get(OLDEST, "1"))
+    except ValueError as error:
+        raise MessageError(f"the property {OLDEST} is no number") from error
+    if not 1 <= oldest <= seq <= LARGEST_SEQ:
+        raise MessageError(f"not 1 <= {OLDEST} <= seq <= 2**53")
+    return oldest
+
+
+def _checked(moment: datetime) -> datetime:
+    if moment.tzinfo is None or moment.year not in YEARS:
+        raise MessageError("a time without its zone, or far outside of ours")
+    return moment

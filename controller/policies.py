@@ -1,0 +1,125 @@
+"""What the gates are to trust, and the passes that were issued: the part of the store that `menshen pass` writes."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlite_utils import Database
+
+from controller.database import now, stamp, transaction
+from device.codes.trust import Trust
+from device.wire.messages import Desired, PassKind, TrustedKey
+
+
+class Pass(Struct, frozen=True, kw_only=True):
+    """A pass that was issued here."""
+
+    cti: str  # its id, hex
+    kind: PassKind
+    subject: str
+    places: tuple[str, ...]
+    not_before: int | None  # seconds since 1970, UTC
+    not_after: int | None
+    rotating: bool = False
+    issued_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Policies:
+    """Tables policies, issuer_keys, revocations, listed_codes and passes."""
+
+    db: Database
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Return a block that is written whole or not at all."""
+        return transaction(self.db)
+
+    def version(self) -> int:
+        """Return the version of what the gates are to hold; 0: nothing was ever desired."""
+        return int(self.db.execute("SELECT version FROM policies").fetchone()[0])
+
+    def desired(self) -> Desired:
+        """Return what the gates are to hold."""
+        return Desired(
+            version=self.version(),
+            keys=tuple(TrustedKey(*row) for row in self.db.execute("SELECT key, public FROM issuer_keys ORDER BY key")),
+            revoked=tuple(cti for (cti,) in self.db.execute("SELECT cti FROM revocations ORDER BY cti")),
+            listed=tuple(code for (code,) in self.db.execute("SELECT hash FROM listed_codes ORDER BY hash")),
+        )
+
+    def trust_key(self, key: TrustedKey) -> None:
+        """Let the gates believe an issuer. Raise TrustError for what no gate would take."""
+        self._desire("INSERT OR IGNORE INTO issuer_keys VALUES (:key, :public, :at)", key=key.key, public=key.public)
+
+    def revoke(self, cti: str, reason: str = "") -> None:
+        """Let the gates turn a pass away, issued here or not. Raise TrustError where it is no pass id."""
+        self._desire(
+            "INSERT OR IGNORE INTO revocations VALUES (:cti, :at, :reason)",
+            "UPDATE passes SET revoked_at = :at WHERE cti = :cti AND revoked_at IS NULL",
+            cti=cti,
+            reason=reason,
+        )
+
+    def revocation(self, cti: str) -> tuple[datetime, str] | None:
+        """Return when and why a pass was revoked; None where it was not."""
+        row = self.db.execute("SELECT revoked_at, reason FROM revocations WHERE cti = ?", (cti,)).fetchone()
+        return row and (datetime.fromisoformat(row[0]), str(row[1]))
+
+    def list_code(self, *codes: str) -> int:
+        """Let the gates admit plain codes, given by their keyed hashes; return how many are new to the list.
+
+        Raise TrustError where one is no keyed hash.
+        """
+        return self._desire(
+            "INSERT OR IGNORE INTO listed_codes SELECT value, :at FROM json_each(:codes)", codes=json.dumps(codes)
+        )
+
+    def unlist_code(self, *codes: str) -> int:
+        """Let the gates no longer admit plain codes; return how many were on the list."""
+        return self._desire(
+            "DELETE FROM listed_codes WHERE hash IN (SELECT value FROM json_each(:codes))", codes=json.dumps(codes)
+        )
+
+    def _desire(self, *statements: str, **values: str) -> int:
+        """Change what is desired, and its version where rows changed; return how many.
+
+        A gate takes a policy whole, so one bad entry would block all: none is let in.
+        A version is at least the second it was made in: a new database never starts below what gates hold already.
+        """
+        with self.transaction():
+            changed = [self.db.execute(each, {**values, "at": stamp(now())}).rowcount for each in statements]
+            if any(changed):
+                self.db.execute(
+                    "UPDATE policies SET version = max(version + 1, ?), changed_at = ?",
+                    (int(time.time()), stamp(now())),
+                )
+                Trust.from_policy(self.desired(), site_key=b"")
+        return sum(changed)
+
+    def record_pass(self, issued: Pass) -> None:
+        """Keep what was issued, once."""
+        columns = msgspec.structs.asdict(issued) | {
+            "places": json.dumps(issued.places),
+            "issued_at": stamp(issued.issued_at),
+            "revoked_at": issued.revoked_at and stamp(issued.revoked_at),
+        }
+        self.db.table("passes").insert(columns, pk="cti", ignore=True)
+
+    def pass_(self, cti: str) -> Pass | None:
+        """Return a pass issued here; None where there is none with this id."""
+        row = next(self.db.query("SELECT * FROM passes WHERE cti = ?", [cti]), None)
+        return _pass(row) if row else None
+
+    def passes(self) -> list[Pass]:
+        """Return the passes issued here, the newest first."""
+        return [_pass(row) for row in self.db.query("SELECT * FROM passes ORDER BY issued_at DESC, rowid DESC")]
+
+
+def _pass(row: dict[str, Any]) -> Pass:
+    return msgspec.convert({**row, "places": json.loads(row["places"])}, Pass, strict=False)

@@ -1,0 +1,146 @@
+"""One pure function a rule; its name is the alert's kind. It looks at what is true now, not at what just changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from controller.config import RulesSection
+from device.wire import words
+from device.wire.messages import Place, Scan, Staffing, Text
+
+# Reasons that say nothing against the code itself. Any other, also one not known here, does.
+NOT_THE_CODE: Final = frozenset(
+    {"temperature_high", "temperature_recheck", "temperature_unknown", "clock_unsure", "not_kept"}
+)
+LONGEST_REASON: Final = 40  # characters of a reason that no word is known for
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """Abnormal codes with no long pause between them."""
+
+    since: datetime
+    last: datetime
+    count: int
+    reason: str  # of the last
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What is known of one entrance now."""
+
+    place: Place
+    now: datetime
+    registered_at: datetime | None = None
+    heard_at: datetime | None = None
+    online: bool | None = None  # None: never said
+    online_since: datetime | None = None  # since when it is online, or offline
+    offline_reason: str = ""
+    staffing: Staffing | None = None
+    staffing_since: datetime | None = None
+    abnormal: Run | None = None
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What a rule found, as an alert says it."""
+
+    severity: Literal["info", "warning", "critical"]
+    since: datetime
+    count: int = 1
+    what: Text
+    next_step: Text
+
+
+def reason_of(scan: Scan) -> str | None:
+    """Return what was wrong with the code of a scan; None where nothing was."""
+    if scan.event_type == "grant":
+        return None
+    return next((reason for reason in scan.reasons if reason not in NOT_THE_CODE), None)
+
+
+def abnormal_code(facts: Facts, rules: RulesSection) -> Finding | None:
+    """Codes were turned away, and the last of them not long ago."""
+    run = facts.abnormal
+    if run is None or facts.now - run.last >= timedelta(seconds=rules.abnormal_hold_s):
+        return None
+    reason = run.reason[:LONGEST_REASON]
+    codes = "1 abnormal code" if run.count == 1 else f"{run.count} abnormal codes, the last"
+    return Finding(
+        severity="warning",
+        since=run.since,
+        count=run.count,
+        what=Text(
+            f"异常码 {run.count} 个，最近一个：{words.reason(reason, 'zh')}", f"{codes}: {words.reason(reason, 'en')}"
+        ),
+        next_step=Text("请现场人员核实持码人", "have the guard speak with whoever shows it"),
+    )
+
+
+def lost_since(facts: Facts, rules: RulesSection) -> datetime | None:
+    """Return since when the gate has been offline, once that is longer than the grace time."""
+    if facts.online or (facts.registered_at is None and facts.heard_at is None):
+        return None
+    since = facts.registered_at if facts.online is None else facts.online_since
+    if since is None or facts.now - since < timedelta(seconds=rules.offline_grace_s):
+        return None
+    return since
+
+
+def gate_offline(facts: Facts, rules: RulesSection) -> Finding | None:
+    """A gate that should be there is not, so that nobody can tell whether its entrance is staffed."""
+    since = lost_since(facts, rules)
+    if since is None:
+        return None
+    if facts.online is None:
+        what = Text("已登记的入口设备从未上线，值守情况未知", "registered, but never online; its staffing is unknown")
+        return Finding(severity="info", since=since, what=what, next_step=Text("请安装并启动", "install and start it"))
+    if facts.offline_reason == "stopped":
+        what = Text("入口设备已停止，值守情况未知", "the gate was stopped; its staffing is unknown")
+        return Finding(severity="warning", since=since, what=what, next_step=Text("请重新启动", "start it again"))
+    return Finding(
+        severity="critical",
+        since=since,
+        what=Text("入口设备失联，值守情况未知", "the gate is offline; its staffing is unknown"),
+        next_step=Text(
+            "请检查电源和网络；有电时它仍会就地判断，恢复后补传记录",
+            "check its power and network; powered, it decides by itself and sends its records later",
+        ),
+    )
+
+
+def unstaffed_entrance(facts: Facts, rules: RulesSection) -> Finding | None:
+    """The gate says nobody guards it. What an offline gate said last is no longer known to be true."""
+    if facts.staffing != "unstaffed" or facts.staffing_since is None or lost_since(facts, rules) is not None:
+        return None
+    return Finding(
+        severity="warning",
+        since=facts.staffing_since,
+        what=Text("入口无人值守", "nobody guards the entrance"),
+        next_step=Text("请派人到岗并签到", "send a guard, who checks in with badge or button"),
+    )
+
+
+def unknown_entrance(facts: Facts, rules: RulesSection) -> Finding | None:  # noqa: ARG001 every rule is asked alike
+    """An entrance speaks that nobody registered. What it says is kept all the same."""
+    if facts.registered_at is not None or facts.heard_at is None:
+        return None
+    command = f"menshen entrance add {facts.place}"
+    return Finding(
+        severity="warning",
+        since=facts.heard_at,
+        what=Text("未登记的入口在发送消息", "an entrance that nobody registered is speaking"),
+        next_step=Text(f"如果是自己的入口：{command}", f"if it is one of yours: {command}"),
+    )
+
+
+RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
+    rule.__name__: rule for rule in (abnormal_code, unstaffed_entrance, gate_offline, unknown_entrance)
+}
+
+
+def findings(facts: Facts, rules: RulesSection) -> dict[str, Finding]:
+    """Ask every rule about one entrance; return what was found, by kind."""
+    found = ((kind, rule(facts, rules)) for kind, rule in RULES.items())
+    return {kind: finding for kind, finding in found if finding is not None}

@@ -1,0 +1,178 @@
+"""The tables and views of the controller's database, and how an older database becomes a newer one.
+
+A change is a new function at the end; a function that ran somewhere is never edited. Times are UTC as
+`2026-11-24T01:15:02.120Z`, so that text order is time order.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlite_utils import Database, Migrations
+
+migrations: Final = Migrations("menshen")
+
+
+@migrations()
+def begin(db: Database) -> None:
+    """Make the first tables."""
+    db.executescript(ENTRANCES)
+    db.executescript(EVENTS)
+    db.executescript(ALERTS)
+    db.executescript(TRUST)
+    db.executescript(VIEWS)
+
+
+ENTRANCES: Final = """
+CREATE TABLE entrances (
+    id INTEGER PRIMARY KEY,
+    site TEXT NOT NULL,
+    name TEXT NOT NULL,
+    title_zh TEXT NOT NULL DEFAULT '',
+    title_en TEXT NOT NULL DEFAULT '',
+    registered_at TEXT, -- NULL: it spoke, but nobody registered it
+    heard_at TEXT, -- when it first spoke
+    online INTEGER, -- 1, 0, NULL: never said
+    online_since TEXT, -- since when `online` is what it is
+    offline_reason TEXT NOT NULL DEFAULT '',
+    state TEXT, -- the documents it retains on the broker, as last said
+    health TEXT,
+    info TEXT,
+    policy TEXT,
+    staffing TEXT GENERATED ALWAYS AS (json_extract(state, '$.staffing')),
+    staffing_since TEXT GENERATED ALWAYS AS (json_extract(state, '$.staffing_since')),
+    open_faults INTEGER GENERATED ALWAYS AS (json_array_length(health, '$.faults')),
+    policy_version INTEGER GENERATED ALWAYS AS (json_extract(policy, '$.version')),
+    policy_problem TEXT GENERATED ALWAYS AS (json_extract(policy, '$.problem')),
+    abnormal_since TEXT, -- the last run of abnormal codes: its first, its last, how many, why the last
+    abnormal_last TEXT,
+    abnormal_count INTEGER NOT NULL DEFAULT 0,
+    abnormal_reason TEXT NOT NULL DEFAULT '',
+    UNIQUE (site, name)
+);
+"""
+
+EVENTS: Final = """
+CREATE TABLE spools (
+    id INTEGER PRIMARY KEY,
+    entrance_id INTEGER NOT NULL REFERENCES entrances (id),
+    spool TEXT NOT NULL, -- the name a gate gave the file it keeps events in
+    committed_seq INTEGER NOT NULL DEFAULT 0, -- every event up to this one is here, or lost
+    lost INTEGER NOT NULL DEFAULT 0, -- events the gate no longer had when it first spoke to this database
+    begun_at TEXT NOT NULL,
+    UNIQUE (entrance_id, spool)
+);
+CREATE TABLE events (
+    spool_id INTEGER NOT NULL REFERENCES spools (id),
+    seq INTEGER NOT NULL, -- order always comes from this
+    entrance_id INTEGER NOT NULL REFERENCES entrances (id),
+    kind TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    at TEXT NOT NULL, -- the gate's clock, as far as `clock` lets it be believed
+    received_at TEXT NOT NULL, -- the controller's clock
+    boot TEXT NOT NULL,
+    mono REAL NOT NULL, -- seconds since that boot
+    clock TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    PRIMARY KEY (spool_id, seq)
+);
+CREATE INDEX events_received ON events (received_at);
+CREATE INDEX events_of_entrance ON events (entrance_id, received_at);
+CREATE INDEX events_of_kind ON events (kind, event_type, received_at);
+CREATE TABLE quarantine (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- the largest is how many there ever were; only the newest are kept
+    received_at TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    head TEXT NOT NULL -- the first 256 bytes, in hex
+);
+"""
+
+ALERTS: Final = """
+CREATE TABLE alerts (
+    id INTEGER PRIMARY KEY,
+    entrance_id INTEGER NOT NULL REFERENCES entrances (id),
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'resolved')),
+    severity TEXT NOT NULL,
+    since TEXT NOT NULL,
+    updated TEXT NOT NULL,
+    resolved_at TEXT,
+    resolution TEXT, -- over; unknown: the gate is offline, so nobody can tell
+    count INTEGER NOT NULL,
+    what_zh TEXT NOT NULL,
+    what_en TEXT NOT NULL,
+    next_zh TEXT NOT NULL,
+    next_en TEXT NOT NULL
+);
+CREATE UNIQUE INDEX one_open_alert ON alerts (entrance_id, kind) WHERE state = 'open';
+CREATE INDEX alerts_updated ON alerts (updated);
+"""
+
+TRUST: Final = """
+CREATE TABLE policies (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    version INTEGER NOT NULL, -- only grows; 0: nothing was ever desired
+    changed_at TEXT
+);
+INSERT INTO policies VALUES (1, 0, NULL);
+CREATE TABLE issuer_keys (key TEXT PRIMARY KEY, public TEXT NOT NULL, trusted_at TEXT NOT NULL);
+CREATE TABLE listed_codes (hash TEXT PRIMARY KEY, listed_at TEXT NOT NULL);
+CREATE TABLE revocations (cti TEXT PRIMARY KEY, revoked_at TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE passes (
+    cti TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    places TEXT NOT NULL, -- JSON
+    not_before INTEGER, -- seconds since 1970, UTC
+    not_after INTEGER,
+    rotating INTEGER NOT NULL,
+    issued_at TEXT NOT NULL,
+    revoked_at TEXT -- as in revocations, which also hold passes this database did not issue
+);
+"""
+
+VIEWS: Final = """
+CREATE VIEW timeline AS SELECT -- every event, newest first, with its names
+    e.rowid AS arrival, e.at, n.site, n.name AS entrance, e.kind, e.event_type, e.payload,
+    e.clock, e.received_at, s.spool, e.seq
+    FROM events e JOIN spools s ON s.id = e.spool_id JOIN entrances n ON n.id = e.entrance_id
+    ORDER BY e.rowid DESC;
+CREATE VIEW scans AS SELECT
+    at, site, entrance, event_type AS outcome,
+    (SELECT group_concat(value, ', ') FROM json_each(payload, '$.reasons')) AS reasons,
+    json_extract(payload, '$.kind') AS pass_kind,
+    json_extract(payload, '$.scheme') AS scheme,
+    json_extract(payload, '$.symbology') AS symbology,
+    json_extract(payload, '$.temperature') AS temperature,
+    json_extract(payload, '$.celsius') AS celsius,
+    json_extract(payload, '$.code') AS code_hash,
+    json_extract(payload, '$.took_ms') AS took_ms,
+    clock, received_at, spool, seq
+    FROM timeline WHERE kind = 'scan';
+CREATE VIEW passages AS SELECT
+    at, site, entrance, event_type AS outcome,
+    json_extract(payload, '$.direction') AS direction,
+    json_extract(payload, '$.scan') AS scan_seq,
+    clock, received_at, spool, seq
+    FROM timeline WHERE kind = 'passage';
+CREATE VIEW duties AS SELECT
+    at, site, entrance, event_type AS change,
+    json_extract(payload, '$.who') AS who,
+    json_extract(payload, '$.by') AS told_by,
+    (SELECT group_concat(value, ', ') FROM json_each(payload, '$.on_duty')) AS on_duty,
+    json_extract(payload, '$.since') AS since,
+    clock, received_at, spool, seq
+    FROM timeline WHERE kind = 'duty';
+CREATE VIEW faults AS SELECT
+    at, site, entrance, event_type AS change,
+    json_extract(payload, '$.fault') AS fault,
+    json_extract(payload, '$.detail') AS detail,
+    clock, received_at, spool, seq
+    FROM timeline WHERE kind = 'fault';
+CREATE VIEW open_alerts AS SELECT
+    n.site, n.name AS entrance, a.kind, a.severity, a.since, a.count,
+    a.what_zh, a.what_en, a.next_zh, a.next_en, a.updated
+    FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE a.state = 'open' ORDER BY a.since;
+"""

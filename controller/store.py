@@ -1,0 +1,282 @@
+"""The controller's database: SQLite, WAL, synchronous=FULL. Writes may be repeated; questions are methods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+
+import msgspec
+
+from controller.alerts import Changes, Key
+from controller.database import now, open_to_read, open_to_write, stamp
+from controller.policies import Policies
+from controller.rules import Facts, Run
+from device.wire.messages import Alert, Place, Text
+
+QUARANTINE_ROWS: Final = 1000  # the newest are kept
+HEAD_BYTES: Final = 256  # of a message in quarantine
+
+
+class Spool(NamedTuple):
+    """How far one gate's file of events has come."""
+
+    id: int
+    committed: int
+    lost: int
+
+
+class EventRow(NamedTuple):
+    """One event, as its table has it."""
+
+    spool_id: int
+    seq: int
+    entrance_id: int
+    kind: str
+    event_type: str
+    at: str
+    received_at: str
+    boot: str
+    mono: float
+    clock: str
+    payload: str
+
+
+class Store(Policies):
+    """One connection, for one thread at a time."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.db = open_to_read(path) if read_only else open_to_write(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+    # Entrances
+
+    def entrance(self, place: Place) -> int:
+        """Return the id of an entrance, known or not; an unknown one gets a row."""
+        self.db.execute("INSERT OR IGNORE INTO entrances (site, name) VALUES (?, ?)", place)
+        return int(self.db.execute("SELECT id FROM entrances WHERE site = ? AND name = ?", place).fetchone()[0])
+
+    def register(self, place: Place, zh: str = "", en: str = "") -> None:
+        """Make an entrance one of ours; again, it only changes its titles."""
+        with self.transaction():
+            self.db.execute(
+                "UPDATE entrances SET title_zh = ?, title_en = ?, registered_at = coalesce(registered_at, ?)"
+                " WHERE id = ?",
+                (zh, en, stamp(now()), self.entrance(place)),
+            )
+
+    def unregister(self, place: Place) -> bool:
+        """Forget an entrance until it is heard again; its events stay. False: nobody knew it."""
+        with self.transaction():
+            return bool(
+                self.db.execute(
+                    "UPDATE entrances SET registered_at = NULL, heard_at = NULL, online = NULL, online_since = NULL,"
+                    " state = NULL, abnormal_last = NULL"
+                    " WHERE site = ? AND name = ? AND (registered_at IS NOT NULL OR heard_at IS NOT NULL)",
+                    place,
+                ).rowcount
+            )
+
+    def registered(self) -> list[Place]:
+        """Return the entrances that are ours."""
+        rows = self.db.execute("SELECT site, name FROM entrances WHERE registered_at IS NOT NULL ORDER BY site, name")
+        return [Place(*row) for row in rows]
+
+    def entrances(self) -> list[dict[str, Any]]:
+        """Return a row for every entrance that is registered or was heard."""
+        return list(
+            self.db.query(
+                "SELECT site, name AS entrance, title_zh, title_en, registered_at, heard_at, online, online_since,"
+                " staffing, staffing_since, open_faults, policy_version, policy_problem FROM entrances"
+                " WHERE registered_at IS NOT NULL OR heard_at IS NOT NULL ORDER BY site, name"
+            )
+        )
+
+    def heard(self, entrance: int, at: datetime) -> None:
+        """Note that an entrance speaks."""
+        self.db.execute("UPDATE entrances SET heard_at = ? WHERE id = ? AND heard_at IS NULL", (stamp(at), entrance))
+
+    def online(self, entrance: int, *, online: bool, reason: str, at: datetime) -> None:
+        """Note that a gate is online or not; saying it again changes nothing."""
+        self.db.execute(
+            "UPDATE entrances SET online = ?, online_since = ?, offline_reason = ? WHERE id = ? AND online IS NOT ?",
+            (online, stamp(at), reason, entrance, online),
+        )
+
+    def document(self, entrance: int, name: str, document: msgspec.Struct) -> None:
+        """Keep what a gate retains: `state`, `health`, `info` or `policy`."""
+        columns = {name: msgspec.json.encode(document).decode()}
+        self.db.table("entrances").update(entrance, columns)
+
+    def abnormal(self, entrance: int, run: Run) -> None:
+        """Keep the run of abnormal codes at an entrance."""
+        self.db.execute(
+            "UPDATE entrances SET abnormal_since = ?, abnormal_last = ?, abnormal_count = ?, abnormal_reason = ?"
+            " WHERE id = ?",
+            (stamp(run.since), stamp(run.last), run.count, run.reason, entrance),
+        )
+
+    def facts(self, at: datetime, only: Collection[int] | None = None) -> dict[int, Facts]:
+        """Return what is known now of all entrances, or of some."""
+        rows = self.db.query(
+            "SELECT * FROM entrances WHERE :only IS NULL OR id IN (SELECT value FROM json_each(:only))",
+            {"only": _listed(only)},
+        )
+        return {row["id"]: _facts(row, at) for row in rows}
+
+    # Events
+
+    def spool(self, entrance: int, name: str, at: datetime) -> Spool:
+        """Return how far a spool has come; a new one begins at 0."""
+        self.db.execute(
+            "INSERT OR IGNORE INTO spools (entrance_id, spool, begun_at) VALUES (?, ?, ?)", (entrance, name, stamp(at))
+        )
+        row = self.db.execute(
+            "SELECT id, committed_seq, lost FROM spools WHERE entrance_id = ? AND spool = ?", (entrance, name)
+        ).fetchone()
+        return Spool(*row)
+
+    def spools(self, only: Place | None = None) -> list[tuple[Place, str, int]]:
+        """Return place, name and committed seq of all spools, or of those of one entrance."""
+        rows = self.db.execute(
+            "SELECT n.site, n.name, s.spool, s.committed_seq FROM spools s JOIN entrances n ON n.id = s.entrance_id"
+            " WHERE :site IS NULL OR (n.site = :site AND n.name = :entrance)",
+            _place(only),
+        )
+        return [(Place(site, name), spool, seq) for site, name, spool, seq in rows]
+
+    def keep(self, events: Iterable[EventRow], spools: Iterable[Spool]) -> None:
+        """Keep events, and how far their spools have come."""
+        self.db.conn.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", events)
+        self.db.conn.executemany(
+            "UPDATE spools SET committed_seq = ?, lost = ? WHERE id = ?",
+            [(spool.committed, spool.lost, spool.id) for spool in spools],
+        )
+
+    def events(
+        self, *, place: Place | None, kind: str | None, event_type: str | None, since: str | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Return stored events, the newest first; None asks for any. `since` is when they were received."""
+        rows = self.db.query(
+            "SELECT site, entrance, kind, received_at, payload FROM timeline WHERE (:site IS NULL OR site = :site)"
+            " AND (:entrance IS NULL OR entrance = :entrance) AND (:kind IS NULL OR kind = :kind)"
+            " AND (:type IS NULL OR event_type = :type) AND (:since IS NULL OR received_at >= :since)"
+            " ORDER BY arrival DESC LIMIT :limit",
+            {**_place(place), "kind": kind, "type": event_type, "since": since, "limit": limit},
+        )
+        return [{**row, "payload": json.loads(row["payload"])} for row in rows]
+
+    def quarantine(self, topic: str, reason: str, payload: bytes, at: datetime) -> None:
+        """Keep the head of a message that is not one of ours."""
+        self.db.execute(
+            "INSERT INTO quarantine (received_at, topic, reason, size, head) VALUES (?, ?, ?, ?, ?)",
+            (stamp(at), topic, reason, len(payload), payload[:HEAD_BYTES].hex()),
+        )
+        self.db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (QUARANTINE_ROWS,))
+
+    # Alerts
+
+    def open_alerts(self, only: Collection[int] | None = None) -> dict[Key, Alert]:
+        """Return the alerts that are open, everywhere or at some entrances."""
+        rows = self.db.query(
+            "SELECT a.*, n.site, n.name FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE a.state = 'open'"
+            " AND (:only IS NULL OR a.entrance_id IN (SELECT value FROM json_each(:only))) ORDER BY a.since",
+            {"only": _listed(only)},
+        )
+        return {(row["entrance_id"], row["kind"]): _alert(row) for row in rows}
+
+    def alerts(self, *, place: Place | None, kind: str | None, only_open: bool, limit: int) -> list[dict[str, Any]]:
+        """Return alerts open and past, the newest first; None asks for any."""
+        return list(
+            self.db.query(
+                "SELECT n.site, n.name AS entrance, a.kind, a.state, a.severity, a.since, a.updated, a.resolved_at,"
+                " a.resolution, a.count, a.what_zh, a.what_en, a.next_zh, a.next_en"
+                " FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE (:site IS NULL OR n.site = :site)"
+                " AND (:entrance IS NULL OR n.name = :entrance) AND (:kind IS NULL OR a.kind = :kind)"
+                " AND (NOT :open OR a.state = 'open') ORDER BY a.since DESC, a.id DESC LIMIT :limit",
+                {**_place(place), "kind": kind, "open": only_open, "limit": limit},
+            )
+        )
+
+    def save(self, changes: Changes, at: datetime) -> None:
+        """Write down what was raised, changed and resolved."""
+        for (entrance, kind), found in (changes.raised | changes.changed).items():
+            columns = {
+                "severity": found.severity, "since": stamp(found.since), "updated": stamp(at), "count": found.count,
+                "what_zh": found.what.zh, "what_en": found.what.en,
+                "next_zh": found.next_step.zh, "next_en": found.next_step.en,
+            }  # fmt: skip
+            self.db.execute(
+                "INSERT INTO alerts (entrance_id, kind, state, severity, since, updated, count,"
+                " what_zh, what_en, next_zh, next_en) VALUES (:entrance, :kind, 'open', :severity, :since, :updated,"
+                " :count, :what_zh, :what_en, :next_zh, :next_en)"
+                " ON CONFLICT (entrance_id, kind) WHERE state = 'open' DO UPDATE SET severity = excluded.severity,"
+                " since = excluded.since, updated = excluded.updated, count = excluded.count,"
+                " what_zh = excluded.what_zh, what_en = excluded.what_en,"
+                " next_zh = excluded.next_zh, next_en = excluded.next_en",
+                {"entrance": entrance, "kind": kind, **columns},
+            )
+        for (entrance, kind), resolution in changes.resolved.items():
+            self.db.execute(
+                "UPDATE alerts SET state = 'resolved', resolved_at = :at, updated = :at, resolution = :resolution"
+                " WHERE entrance_id = :entrance AND kind = :kind AND state = 'open'",
+                {"at": stamp(at), "resolution": resolution, "entrance": entrance, "kind": kind},
+            )
+
+
+def _place(place: Place | None) -> dict[str, str | None]:
+    return {"site": place and place.site, "entrance": place and place.entrance}
+
+
+def _listed(only: Collection[int] | None) -> str | None:
+    return None if only is None else json.dumps(list(only))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _facts(row: dict[str, Any], at: datetime) -> Facts:
+    run = row["abnormal_last"] and Run(
+        since=datetime.fromisoformat(row["abnormal_since"]),
+        last=datetime.fromisoformat(row["abnormal_last"]),
+        count=row["abnormal_count"],
+        reason=row["abnormal_reason"],
+    )
+    return Facts(
+        place=Place(row["site"], row["name"]),
+        now=at,
+        registered_at=_moment(row["registered_at"]),
+        heard_at=_moment(row["heard_at"]),
+        online=None if row["online"] is None else bool(row["online"]),
+        online_since=_moment(row["online_since"]),
+        offline_reason=row["offline_reason"],
+        staffing=row["staffing"],
+        staffing_since=_moment(row["staffing_since"]),
+        abnormal=run or None,
+    )
+
+
+def _alert(row: dict[str, Any]) -> Alert:
+    return Alert(
+        kind=row["kind"],
+        site=row["site"],
+        entrance=row["name"],
+        severity=row["severity"],
+        since=datetime.fromisoformat(row["since"]),
+        updated=datetime.fromisoformat(row["updated"]),
+        count=row["count"],
+        what=Text(row["what_zh"], row["what_en"]),
+        next_step=Text(row["next_zh"], row["next_en"]),
+    )

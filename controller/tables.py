@@ -1,0 +1,192 @@
+"""The commands `menshen events` and `menshen alerts`: what the database holds, as tables, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text as Cell
+
+from controller import telling, when
+from controller.config import Config, configured
+from controller.database import StoreError, stamp
+from controller.store import Store
+from device.wire.messages import EVENTS, KINDS, MessageError, Place, Text, decode
+from device.wire.plain import harmless
+from device.wire.words import Language, language, say
+
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins with one of these
+WIDE: Final = 160  # columns where there is no terminal to ask
+UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+HEADS: Final[dict[str, Text]] = {
+    "at": Text("时间", "time"),
+    "entrance": Text("入口", "entrance"),
+    "kind": Text("种类", "kind"),
+    "what": Text("事项", "what"),
+    "details": Text("详情", "details"),
+    "severity": Text("级别", "severity"),
+    "since": Text("开始", "since"),
+    "until": Text("结束", "until"),
+    "count": Text("次数", "count"),
+}
+OPEN: Final = Text("未解除", "open")
+UNKNOWN: Final = Text("不详", "unknown")
+
+Command = Callable[..., Any]
+
+
+class Form(NamedTuple):
+    """How rows are printed: a table in a language, or JSON or CSV for programs."""
+
+    tongue: Language
+    as_json: bool
+    as_csv: bool
+
+
+def formed(command: Command) -> Command:
+    """Give a command `--lang`, `--json` and `--csv`; it receives a Form as `form`."""
+
+    @functools.wraps(command)
+    def called(*, lang: str | None, as_json: bool, as_csv: bool, **rest: Any) -> Any:
+        if as_json and as_csv:
+            raise click.UsageError("--json or --csv, not both")
+        return command(form=Form(language(lang), as_json, as_csv), **rest)
+
+    for option in (
+        click.option("--csv", "as_csv", is_flag=True, help="CSV, for spreadsheets. CSV 格式"),
+        click.option("--json", "as_json", is_flag=True, help="JSON, for programs. JSON 格式"),
+        click.option("--lang", type=click.Choice(["zh", "en"]), help="Language of what is shown. 显示语言"),
+    ):
+        called = option(called)
+    return called
+
+
+def show(
+    form: Form, heads: Mapping[str, Text], rows: Sequence[Mapping[str, Any]], cells: Sequence[Sequence[str]]
+) -> None:
+    """Print `rows` for programs, or their `cells` under the heads for people."""
+    if form.as_json:
+        click.echo(json.dumps(rows, indent=1))
+    elif form.as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(heads)
+        writer.writerows([[_defused(harmless(cell)) for cell in line] for line in cells])
+    else:
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = WIDE
+        table = Table(*(Column(say(head, form.tongue), overflow="fold") for head in heads.values()), box=SIMPLE)
+        for line in cells:
+            table.add_row(*(Cell(harmless(cell)) for cell in line))
+        console.print(table)
+
+
+def _defused(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def place(_context: click.Context, _option: click.Parameter, text: str | None) -> Place | None:
+    """Read SITE/ENTRANCE."""
+    try:
+        return None if text is None else Place.parse(text)
+    except MessageError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _since(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """Read `90s`, `30m`, `1h`, `2d` back from now, or a moment."""
+    if text is None:
+        return None
+    back = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if back:
+        return stamp(datetime.now(tz=UTC) - timedelta(**{UNITS[back[2]]: int(back[1])}))
+    try:
+        return stamp(datetime.fromtimestamp(when.begin(context, option, text) or 0, tz=UTC))
+    except click.BadParameter as error:
+        raise click.BadParameter(f"{error.message}, or how long ago: 90s, 30m, 1h, 2d") from error
+
+
+@contextmanager
+def reading(config: Config) -> Iterator[Store]:
+    """Open the store without ever writing; say what is wrong where that fails."""
+    try:
+        store = Store(Path(config.store.path), read_only=True)
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
+    with store:
+        yield store
+
+
+@click.command()
+@configured
+@click.option("--entrance", callback=place, metavar="SITE/ENTRANCE", help="Only this entrance. 只看一个入口")
+@click.option("--kind", type=click.Choice(KINDS), help="Only this kind. 种类")
+@click.option("--type", "event_type", help="Only this outcome, such as refuse or forced. 结果")
+@click.option("--since", callback=_since, help="Received since: 1h, 2d, or a moment in ISO 8601. 起始时间")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many. 条数")
+@formed
+def events(
+    *, config: Config, entrance: Place | None, kind: str | None, event_type: str | None, since: str | None, limit: int,
+    form: Form,
+) -> None:  # fmt: skip
+    """List stored events, the newest first. 事件列表"""
+    with reading(config) as store:
+        rows = store.events(place=entrance, kind=kind, event_type=event_type, since=since, limit=limit)
+    heads = {name: HEADS[name] for name in ("at", "entrance", "kind", "what", "details")}
+    show(form, heads, rows, [_event(row, form.tongue) for row in rows])
+
+
+def _event(row: dict[str, Any], tongue: Language) -> list[str]:
+    event = decode(EVENTS[row["kind"]], json.dumps(row["payload"]).encode())
+    return [
+        telling.clock(event.at),
+        f"{row['site']}/{row['entrance']}",
+        say(telling.KINDS[row["kind"]], tongue),
+        telling.headline(event, tongue),
+        telling.details(event, tongue),
+    ]
+
+
+@click.command()
+@configured
+@click.option("--entrance", callback=place, metavar="SITE/ENTRANCE", help="Only this entrance. 只看一个入口")
+@click.option("--kind", type=click.Choice(tuple(telling.ALERTS)), help="Only this kind. 种类")
+@click.option("--open", "only_open", is_flag=True, help="Only those that are open now. 只看未解除的")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many. 条数")
+@formed
+def alerts(
+    *, config: Config, entrance: Place | None, kind: str | None, only_open: bool, limit: int, form: Form
+) -> None:
+    """List alerts, the newest first. 告警列表"""
+    with reading(config) as store:
+        rows = store.alerts(place=entrance, kind=kind, only_open=only_open, limit=limit)
+    heads = {name: HEADS[name] for name in ("since", "until", "entrance", "kind", "severity", "count", "what")}
+    show(form, heads, rows, [_alert(row, form.tongue) for row in rows])
+
+
+def _alert(row: dict[str, Any], tongue: Language) -> list[str]:
+    until = say(OPEN, tongue) if row["state"] == "open" else telling.clock(datetime.fromisoformat(row["resolved_at"]))
+    if row["resolution"] == "unknown":
+        until += f" ({say(UNKNOWN, tongue)})"
+    return [
+        telling.clock(datetime.fromisoformat(row["since"])),
+        until,
+        f"{row['site']}/{row['entrance']}",
+        telling.named(telling.ALERTS, row["kind"], tongue),
+        row["severity"],
+        str(row["count"]),
+        row["what_zh"] if tongue == "zh" else row["what_en"],
+    ]

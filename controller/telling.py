@@ -1,0 +1,93 @@
+"""One event or alert as a line people read, in either language; whoever prints it makes it harmless."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from device.wire import words
+from device.wire.messages import Alert, AnyEvent, Duty, Fault, Kind, Passage, Scan, Text
+from device.wire.words import Language, say
+
+KINDS: Final[dict[Kind, Text]] = {
+    "scan": Text("扫码", "scan"),
+    "passage": Text("通行", "passage"),
+    "duty": Text("值守", "duty"),
+    "fault": Text("故障", "fault"),
+}
+TYPES: Final[dict[str, Text]] = words.OUTCOMES | {
+    "passed": Text("已通过", "passed"),
+    "not_passed": Text("放行后未通过", "did not go through"),
+    "forced": Text("未扫码闯入", "went through unscanned"),
+    "tailgated": Text("尾随", "tailgated"),
+    "check_in": Text("签到", "checked in"),
+    "check_out": Text("签退", "checked out"),
+    "unstaffed": Text("无人值守", "unstaffed"),
+    "staffed": Text("恢复值守", "staffed again"),
+    "raised": Text("出现", "raised"),
+    "cleared": Text("消除", "cleared"),
+}
+DIRECTIONS: Final[dict[str, Text]] = {"in": Text("进", "in"), "out": Text("出", "out")}
+PASSES: Final[dict[str, Text]] = {
+    "visitor": Text("访客", "visitor"),
+    "staff": Text("工作人员", "staff"),
+    "entrance": Text("入口码", "entrance code"),
+}
+ALERTS: Final[dict[str, Text]] = {
+    "abnormal_code": Text("异常码", "abnormal code"),
+    "unstaffed_entrance": Text("无人值守", "unstaffed entrance"),
+    "gate_offline": Text("设备离线", "gate offline"),
+    "unknown_entrance": Text("未登记入口", "unknown entrance"),
+}
+CLOCK_UNSURE: Final = Text("时钟不可靠", "clock unsure")
+STYLES: Final[dict[str, str]] = {
+    "grant": "green", "passed": "green", "check_in": "green", "staffed": "green", "cleared": "green",
+    "refer": "yellow", "not_passed": "yellow", "check_out": "yellow", "warning": "yellow",
+    "refuse": "red", "forced": "red", "tailgated": "red", "unstaffed": "red", "raised": "red", "critical": "bold red",
+}  # fmt: skip
+
+
+def named(names: dict[str, Text], name: str, tongue: Language) -> str:
+    """Return the words for a name; one that has none stands for itself."""
+    return say(names[name], tongue) if name in names else name
+
+
+def headline(event: AnyEvent, tongue: Language) -> str:
+    """Return what happened, in a word or two."""
+    return named(TYPES, event.event_type, tongue)
+
+
+def details(event: AnyEvent, tongue: Language) -> str:
+    """Return the rest of it."""
+    parts = _details(event, tongue)
+    if event.clock == "unset":
+        parts.append(say(CLOCK_UNSURE, tongue))
+    return ("，" if tongue == "zh" else ", ").join(part for part in parts if part)
+
+
+def _details(event: AnyEvent, tongue: Language) -> list[str]:
+    match event:
+        case Scan():
+            kind = named(PASSES, event.kind, tongue) if event.kind else ""
+            warmth = "" if event.celsius is None else f"{event.celsius:.1f} °C"
+            return [*(words.reason(name, tongue) for name in event.reasons), kind, event.scheme, warmth]
+        case Passage():
+            return [named(DIRECTIONS, event.direction, tongue)] if event.direction in DIRECTIONS else []
+        case Duty():
+            return [event.who]
+        case Fault():
+            return [words.reason(event.fault, tongue), event.detail]
+
+
+def about(alert: Alert, tongue: Language) -> str:
+    """Return what an alert says, and what to do about it."""
+    arrow = "。" if tongue == "zh" else "; "
+    return f"{say(alert.what, tongue)}{arrow}{say(alert.next_step, tongue)}"
+
+
+def clock(moment: datetime, *, day: bool = True) -> str:
+    """Write a moment in this machine's time; one that no calendar reaches becomes a dash."""
+    try:
+        return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S" if day else "%H:%M:%S")
+    except (OverflowError, ValueError, OSError):
+        return "-"

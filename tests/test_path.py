@@ -1,0 +1,150 @@
+"""Read me second: one picture to one alert, through every room, over a real mosquitto, as told in docs/path.md."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from controller import config as controllers
+from controller.__main__ import Controller
+from controller.broker import Broker
+from controller.store import Store
+from device import config as gates
+from device.__main__ import Gate
+from device.codes import ms1
+from device.codes.trust import make_site_key, trusted
+from device.settings import convert
+from device.wire.link import Heard, Link, LinkSaid
+from device.wire.messages import Place
+from hardware.stage import Stage
+
+NORTH = Place("expo", "north")
+DAY = 86400
+DEADLINE_S = 30.0
+RELAY, RED, GREEN = 17, 22, 23
+
+
+class World(NamedTuple):
+    """A gate, a controller, and somebody who listens to what they say."""
+
+    folder: Path
+    gate: Gate
+    stage: Stage
+    key: Ed25519PrivateKey
+    heard: queue.SimpleQueue[LinkSaid]
+    policy: int
+
+    def issue(self, *, until: int) -> str:
+        return ms1.issue(
+            self.key, kind="visitor", subject="visitor 1", places=("expo",), not_before=until - DAY, not_after=until
+        )
+
+    def until(self, word: str, **fields: Any) -> dict[str, Any]:
+        """Return the first message below the entrance that has these fields; an empty payload is {}."""
+        deadline = time.monotonic() + DEADLINE_S
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                said = self.heard.get(timeout=left)
+            except queue.Empty:
+                break
+            if isinstance(said, Heard) and said.topic == NORTH.topic(word):
+                payload = msgspec.json.decode(said.payload or b"{}", type=dict[str, Any])
+                if fields.items() <= payload.items() and bool(fields) == bool(payload):
+                    return payload
+        pytest.fail(f"nobody said {word} with {fields} within {DEADLINE_S:g} s")
+
+    def pins(self, number: int) -> list[bool]:
+        """Return every state a pin has had."""
+        return [bool(each.state) for each in self.gate.factory.pin(number).states]
+
+
+@pytest.fixture
+def world(tmp_path: Path, broker: Broker) -> Iterator[World]:
+    key = Ed25519PrivateKey.generate()
+    make_site_key(tmp_path / "site.key")
+    scene = tmp_path / "scene.json"
+    wire = {"host": broker.wire.host, "port": broker.wire.port}
+    raw = {
+        "gate": {**NORTH._asdict(), "data": str(tmp_path / "gate"), "site_key": str(tmp_path / "site.key")},
+        "wire": wire,
+        "camera": {"driver": "emulated", "source": str(scene), "fps": 15},
+        "decoder": {"gone_s": 0.3},
+        "pins": {"driver": "mock", "beam_outer": 25, "beam_inner": 16},
+    }
+    gate = Gate(convert(gates.Config, raw, source="test"))
+    settings = {"store": {"path": str(tmp_path / "controller.db")}, "wire": wire, "rules": {"abnormal_hold_s": 2}}
+    controller = Controller(convert(controllers.Config, settings, source="test"))
+    with Store(tmp_path / "controller.db") as registry:
+        registry.register(NORTH, "北门", "North gate")
+        registry.trust_key(trusted(key.public_key()))
+        policy = registry.version()
+    heard: queue.SimpleQueue[LinkSaid] = queue.SimpleQueue()
+    listener = Link(broker.wire, name="listener", hear=("menshen/#",), put=heard.put)
+    listener.start()
+    threads = [threading.Thread(target=part.run) for part in (controller, gate)]
+    for thread in threads:
+        thread.start()
+    yield World(tmp_path, gate, Stage.around(gate.factory, gate.config.pins, scene), key, heard, policy)
+    gate.stop()
+    controller.stop()
+    for thread in threads:
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+    listener.stop()
+
+
+def test_a_picture_becomes_a_lamp_a_stored_event_and_an_alert(world: World) -> None:
+    world.until("policy/applied", version=world.policy, problem="")
+    expired = world.issue(until=int(time.time()) - DAY)
+    world.stage.do(f"show {expired}")
+    scan = world.until("scan", event_type="refuse", reasons=["invalid_time"])
+    assert world.pins(RED)[-1]
+    assert True not in world.pins(RELAY)
+    ack = world.until("ack", spool=scan["spool"])
+    assert ack["seq"] >= scan["seq"]
+    alert = world.until("alert/abnormal_code", kind="abnormal_code", severity="warning")
+    assert alert["what"]["zh"]
+    assert alert["what"]["en"]
+
+    with Store(world.folder / "controller.db", read_only=True) as store:
+        rows = list(store.db.query("SELECT * FROM scans"))
+        assert [(row["outcome"], row["seq"]) for row in rows] == [("refuse", scan["seq"])]
+        assert store.open_alerts()
+    for path in world.folder.rglob("*.db*"):
+        assert expired.encode() not in path.read_bytes(), "a code's text must not leave the lens"
+
+    world.until("alert/abnormal_code")  # empty: resolved, some seconds after the last abnormal code
+
+
+def test_a_good_picture_opens_and_the_passage_is_known(world: World) -> None:
+    world.until("policy/applied", version=world.policy, problem="")
+    world.stage.do(f"show {world.issue(until=int(time.time()) + DAY)}")
+    scan = world.until("scan", event_type="grant", reasons=[])
+    assert True in world.pins(RELAY)
+    assert world.pins(GREEN)[-1]
+    world.stage.do("hide")
+    world.stage.do("walk in")
+    passage = world.until("passage", event_type="passed", direction="in")
+    assert passage["scan"] == scan["seq"]
+
+
+def test_a_lost_connection_changes_nothing_at_the_gate(world: World, broker: Broker) -> None:
+    world.until("policy/applied", version=world.policy, problem="")
+    broker.kill()
+    world.stage.do(f"show {world.issue(until=int(time.time()) + DAY)}")
+    deadline = time.monotonic() + DEADLINE_S
+    while True not in world.pins(RELAY):
+        assert time.monotonic() < deadline, "the gate did not open"
+        time.sleep(0.01)
+    broker.start()
+    scan = world.until("scan", event_type="grant")
+    ack = world.until("ack", spool=scan["spool"])
+    assert ack["seq"] >= scan["seq"]
