@@ -40,7 +40,7 @@ class DemoError(RuntimeError):
 
 
 @dataclass
-class Cast:
+class Troupe:
     """The processes on stage, and the folder they live in."""
 
     folder: Path
@@ -139,7 +139,7 @@ def _read(heard: Heard) -> Iterator[tuple[str, dict[str, Any]]]:
 class Play:
     """The acts, one after the other, until the time is over."""
 
-    def __init__(self, stage: Cast, audience: Audience, tongue: Language) -> None:
+    def __init__(self, stage: Troupe, audience: Audience, tongue: Language) -> None:
         self._stage = stage
         self._audience = audience
         self._tongue = tongue
@@ -209,7 +209,7 @@ def demo(*, seconds: float | None, lang: str | None) -> None:
 def _open(folder: Path, tongue: Language, over: float) -> Play:
     """Set the stage, play, and clear it away whatever happens."""
     broker = Broker(folder)
-    stage = Cast(folder, broker)
+    stage = Troupe(folder, broker)
     broker.start()
     audience = Audience(broker, tongue)
     play = Play(stage, audience, tongue)

@@ -110,7 +110,7 @@ def _since(context: click.Context, option: click.Parameter, text: str | None) ->
     """Read `90s`, `30m`, `1h`, `2d` back from now, or a moment."""
     if text is None:
         return None
-    back = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    back = re.fullmatch(r"(\d{1,5})([smhd])", text)
     if back:
         return stamp(datetime.now(tz=UTC) - timedelta(**{UNITS[back[2]]: int(back[1])}))
     try:

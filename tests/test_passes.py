@@ -154,7 +154,9 @@ def test_a_rotating_pass_is_shown_by_its_holder(menshen: Menshen, folder: Path) 
     (read,) = zxingcpp.read_barcodes(cv2.imread(str(folder / "screen.png"), cv2.IMREAD_GRAYSCALE))
     assert at_the_gate(folder, read.bytes).reasons == ()
     assert re.search(r"screen +\d{4}-.* \(\d s\)", menshen("show", screen).stdout)
-    assert "not good without its screen" in menshen("show", text).stdout
+    bare = menshen("show", text).stdout
+    assert "not good without its screen" in bare
+    assert bare.rstrip().endswith("good")
     (row,) = json.loads(menshen("list", "--json").stdout)
     assert (row["cti"], row["rotating"]) == (cti, True)
     assert "exists already" in menshen(

@@ -42,7 +42,7 @@ KEEPS_A_FILE: Final = "device/codes/trust.py"  # the site's secret, read and mad
 IMPURE: Final = ("asyncio", "gpiozero", "os", "paho", "socket", "sqlite3", "subprocess", "threading", "time")
 
 # Whatever touches a device or a picture does it in one known place.
-READERS: Final = ("device/decoder.py", "device/looks.py", "device/scan.py")
+READERS: Final = ("device/decoder.py", "device/looks.py", "device/retina.py", "device/scan.py")
 ONLY_IN: Final = {
     "picamera2": ("hardware/*",),
     "smbus2": ("hardware/*",),

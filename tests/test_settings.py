@@ -101,6 +101,7 @@ def test_wrong_hours_are_answered_with_a_sample(file: Path, hours: str, start: s
         ("", "gate: must be set"),
         ('[gate]\nsite = "expo"\n', "gate.entrance: must be set; id of the entrance"),
         ('[gate]\nsite = ""\nentrance = "north"\n', "gate.site: Expected `string` of length >= 2; id of the site"),
+        ('[gate]\nsite = "expo\\n"\nentrance = "north"\n', "gate.site: Expected `string` matching"),
         ('[gate]\nsite = "Expo"\nentrance = "north"\n', "gate.site: Expected `string` matching"),
         ("[gate\n", "not a TOML file: "),
         (GATE + GATE, "not a TOML file: "),

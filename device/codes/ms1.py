@@ -81,6 +81,8 @@ def read(data: bytes) -> Shown:
         outer = _open(base45.b45decode(data[len(PREFIX) :]))
         if KID in outer.header:
             return Shown(_body(outer), outer)
+        if set(outer.header) != {ALG}:
+            raise PassError("a screen's header holds an algorithm, and no more")
         screen = cwt.load(Screen, outer.payload)
         issuer = _open(screen.issued)
         return Shown(_body(issuer), issuer, screen, outer)
@@ -157,5 +159,5 @@ def _open(message: bytes) -> Signed:
 def _body(issuer: Signed) -> Pass:
     kid = issuer.header.get(KID)
     if set(issuer.header) != {ALG, KID} or not isinstance(kid, bytes) or len(kid) != KID_BYTES:
-        raise PassError("the header does not hold an algorithm and a key id, and no more")
+        raise PassError("a pass's header holds an algorithm and a key id, and no more")
     return cwt.load(Pass, issuer.payload)

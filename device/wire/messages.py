@@ -16,7 +16,7 @@ ROOT: Final = "menshen"
 MAX_PAYLOAD: Final = 16 * 1024  # bytes; a larger event is refused before it is spooled
 OLDEST: Final = "oldest"  # MQTT user property on every event: the lowest seq its spool still holds
 
-ID_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+ID_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # not $, which a newline may follow
 Id = Annotated[str, Meta(pattern=ID_PATTERN, min_length=2, max_length=32)]
 
 Kind = Literal["scan", "passage", "duty", "fault"]

@@ -1,0 +1,128 @@
+"""Ways to look for codes in a grey picture: small pure functions, in the order in which they pay.
+
+What each costs and finds stands in docs/reading.md; bench/reading.py measures it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+import zxingcpp
+from pyzbar import pyzbar
+
+from device.sight import Code
+from hardware.parts import Grey
+
+Formats = list[zxingcpp.BarcodeFormat]
+
+# Model 2 alone: plain QRCode includes Micro QR, which finds texts in blurred codes that nobody wrote.
+QR: Final[Formats] = [zxingcpp.BarcodeFormat.QRCodeModel2]
+TICKETS: Final[Formats] = [
+    zxingcpp.BarcodeFormat.DataMatrix,
+    zxingcpp.BarcodeFormat.Aztec,
+    zxingcpp.BarcodeFormat.PDF417,
+    zxingcpp.BarcodeFormat.Code128,
+]
+WEAK: Final = frozenset({"PDF417", "Code128"})  # misread too easily to be believed after one frame
+
+
+class Look(NamedTuple):
+    """One way to look. `read` takes uint8 of (height, width) and returns every code it finds."""
+
+    name: str
+    read: Callable[[Grey], list[Code]]
+
+
+def zxing(grey: Grey, formats: Formats, *, thorough: bool = False, one_threshold: bool = False) -> list[Code]:
+    """Read with zxing-cpp. `thorough` turns and inverts too; `one_threshold` is for the whole picture, not local."""
+    binarizer = zxingcpp.Binarizer.GlobalHistogram if one_threshold else zxingcpp.Binarizer.LocalAverage
+    found = zxingcpp.read_barcodes(
+        grey,
+        formats=formats,
+        try_rotate=thorough,
+        try_invert=thorough,
+        try_downscale=True,
+        text_mode=zxingcpp.TextMode.Plain,
+        binarizer=binarizer,
+    )
+    return [_code(each) for each in found if each.bytes]
+
+
+def second_opinion(grey: Grey) -> list[Code]:
+    """Read QR codes with pyzbar, always weak, and only what is ASCII.
+
+    zbar guesses how a text was encoded and hands out its guess as UTF-8, so that of other bytes nobody can say what
+    stood in the code. Other symbologies are left alone: zbar drops the high bit of Code 128's Latin-1 letters.
+    """
+    found = pyzbar.decode(grey, symbols=[pyzbar.ZBarSymbol.QRCODE])
+    return [
+        Code(data=each.data, text=each.data.decode("ascii"), symbology="QRCode", weak=True)
+        for each in found
+        if each.data and each.data.isascii()
+    ]
+
+
+def exhaust(grey: Grey) -> list[Code]:
+    """Take every look, for as long as it takes; return each code once, the most trustworthy reading of it."""
+    return merged(code for look in (FIRST, *OTHERS) for code in look.read(grey))
+
+
+def merged(codes: Iterable[Code]) -> list[Code]:
+    """Return one code for all readings of the same bytes; one strong reading makes it strong."""
+    found: dict[bytes, Code] = {}
+    for code in codes:
+        if code.data not in found or found[code.data].weak:
+            found[code.data] = code
+    return list(found.values())
+
+
+def _code(found: zxingcpp.Barcode) -> Code:
+    symbology = found.symbology.name
+    spare = (found.extra or {}).get("UEC")  # share of the error correction not used up
+    weak = symbology in WEAK or spare == 0.0
+    return Code(data=found.bytes, text=found.text, symbology=symbology, weak=weak)
+
+
+def _half(grey: Grey) -> Grey:
+    """Average four pixels into one: noise halves, and so does sharpness that is not needed."""
+    rows, columns = grey.shape
+    return _grey(cv2.resize(grey, (max(1, columns // 2), max(1, rows // 2)), interpolation=cv2.INTER_AREA))
+
+
+def _larger(grey: Grey, scale: float) -> Grey:
+    return _grey(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC))
+
+
+def _sharper(grey: Grey) -> Grey:
+    return _grey(cv2.addWeighted(grey, 2.5, cv2.GaussianBlur(grey, (0, 0), 3), -1.5, 0))
+
+
+def _black_and_white(grey: Grey) -> Grey:
+    """Threshold each pixel against the mean of the 31 x 31 around it: glare and shadow go."""
+    return _grey(cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 31, 5))
+
+
+def _grey(picture: object) -> Grey:
+    return np.asarray(picture, dtype=np.uint8)
+
+
+FIRST: Final = Look("qr", lambda grey: zxing(grey, QR))
+OTHERS: Final = (
+    Look("qr, half size", lambda grey: zxing(_half(grey), QR, thorough=True)),
+    Look("tickets, half size", lambda grey: zxing(_half(grey), TICKETS, one_threshold=True)),
+    Look("qr, one threshold", lambda grey: zxing(grey, QR, one_threshold=True)),
+    Look("tickets, one threshold", lambda grey: zxing(grey, TICKETS, one_threshold=True)),
+    Look("qr, thorough", lambda grey: zxing(grey, QR, thorough=True)),
+    Look("tickets, half size, thorough", lambda grey: zxing(_half(grey), TICKETS, thorough=True)),
+    Look("qr, softened", lambda grey: zxing(_larger(_half(grey), 2), QR)),
+    Look("qr, black and white", lambda grey: zxing(_black_and_white(grey), QR)),
+    Look("tickets", lambda grey: zxing(grey, TICKETS)),
+    Look("qr, 1.5 times", lambda grey: zxing(_larger(grey, 1.5), QR)),
+    Look("tickets, 1.5 times", lambda grey: zxing(_larger(grey, 1.5), TICKETS)),
+    Look("qr, twice and sharper", lambda grey: zxing(_sharper(_larger(grey, 2)), QR)),
+    Look("tickets, thorough", lambda grey: zxing(grey, TICKETS, thorough=True)),
+    Look("qr, pyzbar", second_opinion),
+)

@@ -1,0 +1,175 @@
+"""What runs in the camera's own process: frames in, and out what is seen in them or wrong with them."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+
+from device.decoder import Decoder, View
+from device.sight import EyeFault, EyeSaid, Seen
+from hardware.parts import Camera, CameraError, Frame, Grey
+
+BEAT_S: Final = 0.5  # seconds after which it says at least that it lives
+RETRY_S: Final = 0.25  # seconds before a failed camera is opened again, then twice as long each time
+RETRY_MAX_S: Final = 2.0
+STEP: Final = 8  # the state of a picture is judged by every 8th pixel of every 8th row
+
+BLACK_BELOW: Final = 8  # grey levels, the mean of a covered lens
+BLACK_WITHIN: Final = 4  # grey levels, the standard deviation: a lobby at night varies more
+PATIENCE_S: Final[dict[Literal["camera_black", "camera_frozen"], float]] = {"camera_black": 2.0, "camera_frozen": 3.0}
+
+SET_DEATH_SIGNAL, SET_NAME = 1, 15  # PR_SET_PDEATHSIG and PR_SET_NAME of Linux's prctl.h
+
+Open = Callable[[], Camera]
+Say = Callable[[EyeSaid | None], None]  # None: still here
+
+
+def run(
+    pipe: Connection,
+    *,
+    parent: int,
+    driver: str,
+    source: str,
+    width: int,
+    height: int,
+    fps: int,
+    stall_s: float,
+    budget_ms: float,
+    gone_s: float,
+) -> None:
+    """Be the process. It ends with `parent`, the id of the gate's process, and leaves Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _belong_to(parent)
+    cv2.setNumThreads(1)  # the gate's own work and the page's browser need the other cores
+    retina = Retina(
+        lambda: camera(driver, source=source, width=width, height=height, fps=fps),
+        pipe.send,
+        stall_s=stall_s,
+        decoder=Decoder(budget_ms),
+        view=View(gone_s),
+    )
+    with contextlib.suppress(BrokenPipeError):  # the gate is gone: nobody is left to tell
+        retina.run()
+
+
+def camera(driver: str, *, source: str, width: int, height: int, fps: int) -> Camera:
+    """Open the camera of that name; raise CameraError when it cannot be."""
+    match driver:
+        case "picamera2":
+            from hardware.camera import picamera2 as chosen  # noqa: PLC0415 only the driver in use may be here
+        case "usb":
+            from hardware.camera import usb as chosen  # noqa: PLC0415
+        case "film":
+            from hardware.camera import film as chosen  # noqa: PLC0415
+        case "emulated":
+            from hardware.camera import emulated as chosen  # noqa: PLC0415
+        case _:
+            raise CameraError(f"no camera driver {driver!r}: there are picamera2, usb, film, emulated")
+    return chosen.Camera(source=source, width=width, height=height, fps=fps)
+
+
+class Retina:
+    """Looks through a camera and says what it sees, for as long as there is someone to say it to."""
+
+    def __init__(self, open_: Open, say: Say, *, stall_s: float, decoder: Decoder, view: View) -> None:
+        self._open = open_
+        self._say = say
+        self._stall_s = stall_s
+        self._decoder = decoder
+        self._view = view
+        self._picture = Picture()
+        self._spoke_at = 0.0
+        self._wait_s = RETRY_S
+
+    def run(self) -> None:
+        """Open the camera and look, again and again; anything but a CameraError is said and raised."""
+        try:
+            while True:
+                self._tell(None)
+                try:
+                    self._look()
+                except CameraError as error:
+                    self._tell(EyeFault(fault="camera_lost", raised=True, detail=str(error)))
+                self._rest()
+        except Exception as error:
+            self._tell(EyeFault(fault="camera_lost", raised=True, detail=f"{type(error).__name__}: {error}"))
+            raise
+
+    def _look(self) -> None:
+        with contextlib.closing(self._open()) as eye:
+            self._see(eye.read(self._stall_s))
+            self._tell(EyeFault(fault="camera_lost", raised=False))
+            self._wait_s = RETRY_S
+            while True:
+                self._see(eye.read(self._stall_s))
+
+    def _see(self, frame: Frame) -> None:
+        for fault in self._picture.judge(frame):
+            self._tell(fault)
+        codes = self._decoder.read(frame)
+        for code in self._view.news(codes, frame.at):
+            self._tell(Seen(code=code, frame_at=frame.at, read_at=time.monotonic()))
+        if time.monotonic() - self._spoke_at >= BEAT_S:
+            self._tell(None)
+
+    def _rest(self) -> None:
+        until = time.monotonic() + self._wait_s
+        self._wait_s = min(2 * self._wait_s, RETRY_MAX_S)
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, BEAT_S))
+            self._tell(None)
+
+    def _tell(self, said: EyeSaid | None) -> None:
+        self._say(said)
+        self._spoke_at = time.monotonic()
+
+
+class Picture:
+    """Whether the picture has gone black or frozen. Each is said when it changes, and at first when it is good."""
+
+    def __init__(self) -> None:
+        self._before: Grey | None = None
+        self._good_at: dict[str, float] = {}
+        self._raised: dict[str, bool] = {}
+
+    def judge(self, frame: Frame) -> list[EyeFault]:
+        """Judge one frame after the others. Frozen is the same bytes again, which no lit sensor gives."""
+        sample = frame.grey[::STEP, ::STEP].copy()
+        black = bool(sample.mean() < BLACK_BELOW and sample.std() < BLACK_WITHIN)
+        same = self._before is not None and np.array_equal(sample, self._before)
+        self._before = sample
+        return [
+            *self._change("camera_black", frame.at, bad=black),
+            *self._change("camera_frozen", frame.at, bad=same and not black),
+        ]
+
+    def _change(self, fault: Literal["camera_black", "camera_frozen"], at: float, *, bad: bool) -> list[EyeFault]:
+        if not bad:
+            self._good_at[fault] = at
+        patience = PATIENCE_S[fault]
+        if bad and at - self._good_at.setdefault(fault, at) <= patience:
+            return []
+        if self._raised.get(fault) == bad:
+            return []
+        self._raised[fault] = bad
+        return [EyeFault(fault=fault, raised=bad, detail=f"for {patience:g} s" if bad else "")]
+
+
+def _belong_to(parent: int) -> None:
+    """Let the kernel end this process with its parent, even when a driver never returns; Linux only."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
+        libc.prctl(SET_NAME, b"menshen-eye")
+        if os.getppid() != parent:  # it went before the line above
+            raise SystemExit(1)

@@ -1,0 +1,66 @@
+"""What a newcomer sees first: it ends by itself with what should have happened, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+DEADLINE_S = 90
+
+
+def demo(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "menshen", "demo", *words],
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def mentioning(folder: Path) -> Iterator[str]:
+    """Find running programs whose command line names the folder."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in words:
+            yield words.replace(b"\0", b" ").decode()
+
+
+def test_the_demo_ends_by_itself_and_everything_happened(tmp_path: Path) -> None:
+    with demo(tmp_path, "--for", "20", "--lang", "en") as running:
+        said, _ = running.communicate(timeout=DEADLINE_S)
+    assert running.returncode == 0, said
+    assert "0 things that should have happened did not" in said
+    for words in ("unstaffed entrance", "grant", "outside its time", "abnormal code", "checked in"):
+        assert words in said
+    assert list(tmp_path.iterdir()) == []
+    assert list(mentioning(tmp_path)) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_the_demo_removes_all_of_it(tmp_path: Path, number: signal.Signals) -> None:
+    with demo(tmp_path, "--lang", "zh") as running:
+        assert running.stdout is not None
+        while "南门" not in running.stdout.readline():
+            assert running.poll() is None
+        assert list(mentioning(tmp_path))
+        running.send_signal(number)
+        said, _ = running.communicate(timeout=DEADLINE_S)
+    assert running.returncode == 0, said
+    assert "幕" in said
+    deadline = time.monotonic() + 10
+    while left := list(mentioning(tmp_path)):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+    assert list(tmp_path.iterdir()) == []
