@@ -23,6 +23,7 @@ from device.entrance import Entrance, Said, Stop
 from device.eye import Eye
 from device.policy import Policy
 from device.probe import Probe
+from device.record import Record
 from device.settings import SettingsError, example
 from device.spool import Reader, Spool, SpoolError
 from device.wire.link import Link, LinkSaid, Will
@@ -56,6 +57,7 @@ class Gate:
         self.config = config
         data = Path(config.gate.data)
         place = Place(config.gate.site, config.gate.entrance)
+        clock = Clock()
         policy = Policy(data / "policy.json", read_site_key(Path(config.gate.site_key)))
         self.inbox: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self.spool = Spool(data / "spool.db")
@@ -96,12 +98,10 @@ class Gate:
             config=config,
             inbox=self.inbox,
             board=self.board,
-            spool=self.spool,
+            record=Record(place=place, spool=self.spool, clock=clock, say=self.link.say, kept=self.courier.inbox.put),
             policy=policy,
-            clock=Clock(),
+            clock=clock,
             info=_info(config),
-            say=self.link.say,
-            kept=self.courier.inbox.put,
             watch=self._dead,
         )
 

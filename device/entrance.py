@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any, Final, Literal, Protocol, cast
+from datetime import datetime
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from device import codes
@@ -18,19 +18,19 @@ from device.clock import Clock
 from device.codes import Checked
 from device.codes.trust import keyed_hash
 from device.config import Config
-from device.courier import Acked, Kept
+from device.courier import Acked
 from device.duty import Change, Duty
 from device.forehead import Forehead
-from device.health import Faults, Systemd
+from device.health import Systemd
 from device.passage import Crossing, Passages, Went
 from device.policy import Policy
 from device.probe import Measured, Unmeasured
+from device.record import Record
 from device.sight import EyeFault, Seen
-from device.spool import Spool, SpoolError
 from device.verdict import Verdict, decide, judge
 from device.wire import messages
 from device.wire.link import Heard, LinkChanged, LinkDied
-from device.wire.messages import KIND_OF, AnyEvent, Message, Place, encode
+from device.wire.messages import Place
 from hardware.parts import (
     BeamChanged,
     Board,
@@ -50,19 +50,11 @@ Said = (
 IDLE: Final[Colour] = "white"
 COLOURS: Final[dict[messages.Outcome, Colour]] = {"grant": "green", "refer": "amber", "refuse": "red"}
 TICK_S: Final = 0.25
-FORGET_EVERY: Final = 200  # acknowledged events; forgetting costs one fsync however many there are
 STATE_EVERY_S: Final = 10.0  # seconds between retained states when nothing but counters changed
 
 
 class Stop(Exception):  # noqa: N818
     """The gate is to end; the text says why, and is empty when it was asked to."""
-
-
-class Say(Protocol):
-    """What the entrance needs of a link."""
-
-    def __call__(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
-        """Hand a message over; False when there is no connection."""
 
 
 class Entrance:
@@ -74,27 +66,22 @@ class Entrance:
         config: Config,
         inbox: queue.SimpleQueue[Said | None],
         board: Board,
-        spool: Spool,
+        record: Record,
         policy: Policy,
         clock: Clock,
         info: messages.Info,
-        say: Say,
-        kept: Callable[[Kept], None],
         watch: Callable[[], str] = lambda: "",
     ) -> None:
         self._inbox = inbox
         self.place = Place(config.gate.site, config.gate.entrance)
         self._config = config
         self.board = board
-        self._spool = spool
+        self._record = record
         self._policy = policy
         self._clock = clock
         self._info = info
-        self._say = say
-        self._kept = kept
         self._watch = watch
         self._zone = ZoneInfo(config.gate.timezone)
-        self._faults = Faults()
         self._systemd = Systemd()
         now = clock.mono()
         thermometer, duty, pins = config.thermometer, config.duty, config.pins
@@ -105,8 +92,7 @@ class Entrance:
         self._passages = Passages(release_s=config.turnstile.release_s, sensed=sensed)
         self._counts = {"grants": 0, "refusals": 0, "passages": 0, "unscanned": 0}
         self._answer_until = 0.0
-        self._acked = spool.forgotten
-        self._forgot_at = now
+        self._granted = (b"", b"", now)  # the last code granted: its identity, its bytes, and when
         self._state_said: tuple[tuple[object, ...], float] = ((), 0.0)
 
     def run(self) -> None:
@@ -120,23 +106,19 @@ class Entrance:
 
     def _begin(self) -> None:
         self.board.lamp.show(IDLE)
-        if self._spool.mended:
-            self._fault("spool_broken", self._spool.mended)
+        self._record.begin()
         if self._policy.problem:
-            self._fault("policy_refused", self._policy.problem)
+            self._record.raised("policy_refused", self._policy.problem)
         self._systemd.say("READY=1")
         log.info(
-            "%s guards with policy %d, %d events wait", self.place, self._policy.desired.version, self._spool.depth
+            "%s guards with policy %d, %d events wait", self.place, self._policy.desired.version, self._record.depth
         )
 
     def _end(self) -> None:
         self._systemd.say("STOPPING=1")
         self.board.lamp.show("off")
-        self._retain("status", messages.Status(state="offline", reason="stopped"))
-        try:
-            self._spool.forget(self._acked)
-        except SpoolError as error:
-            log.warning("%s", error)  # it will be sent again, and known as a duplicate
+        self._record.retain("status", messages.Status(state="offline", reason="stopped"))
+        self._record.forget()
 
     def _next(self) -> bool:
         try:
@@ -155,13 +137,13 @@ class Entrance:
                 self._seen(said)
             case Measured(reading=reading, at=at):
                 self._forehead.add(reading, at)
-                self._cleared("thermometer_lost")
+                self._record.cleared("thermometer_lost")
             case Unmeasured(detail=detail):
-                self._fault("thermometer_lost", detail)
+                self._record.raised("thermometer_lost", detail)
             case EyeFault(fault=fault, raised=True, detail=detail):
-                self._fault(fault, detail)
+                self._record.raised(fault, detail)
             case EyeFault(fault=fault):
-                self._cleared(fault)
+                self._record.cleared(fault)
             case BeamChanged(beam=beam, broken=broken, at=at):
                 self._beam(beam, at, broken=broken)
             case TurnstilePassed(at=at):
@@ -184,7 +166,7 @@ class Entrance:
         for change in self._duty.look(now, self._local()):
             self._guard(change)
         self._check(now)
-        self._forget(now)
+        self._record.look(now, idle=self._inbox.empty())
         self._say_state(now)
         self._systemd.say("WATCHDOG=1")
         if dead := self._watch():
@@ -201,6 +183,9 @@ class Entrance:
             screen_s=rules.screen_s,
             skew_s=rules.skew_s,
         )
+        if self._still_shown(checked, seen.code.data):
+            log.info("the screen of a code that was granted went on to its next picture")
+            return
         mode = self._config.thermometer.mode
         temperature, celsius = self._forehead.judge(self._clock.mono()) if mode != "off" else ("off", None)
         verdict = judge(checked, clock=self._clock.state(), temperature=temperature, mode=mode)
@@ -213,10 +198,17 @@ class Entrance:
             "celsius": celsius,
             "took_ms": round((self._clock.mono() - seen.frame_at) * 1000, 2),
         }
-        seq = self._keep(messages.Scan, event_type=verdict.outcome, reasons=verdict.reasons, **scan)
+        seq = self._record.keep(messages.Scan, event_type=verdict.outcome, reasons=verdict.reasons, **scan)
         if seq is None:
             verdict = decide([*verdict.reasons, "not_kept"])
         self._answer(verdict, checked, seq)
+        if verdict.outcome == "grant":
+            self._granted = (checked.identity, seen.code.data, self._clock.mono())
+
+    def _still_shown(self, checked: Checked, data: bytes) -> bool:
+        """Tell whether this is a rotating screen that was granted a moment ago, held up until it changed."""
+        identity, shown, at = self._granted
+        return checked.identity == identity and data != shown and self._clock.mono() - at <= self._config.rules.screen_s
 
     def _answer(self, verdict: Verdict, checked: Checked, seq: int | None) -> None:
         """Move the parts; a guard's badge checks in and releases nothing."""
@@ -246,65 +238,35 @@ class Entrance:
             self._counts["passages"] += 1
         if went.event_type in ("tailgated", "forced"):
             self._counts["unscanned"] += 1
-        self._keep(messages.Passage, event_type=went.event_type, direction=went.direction, scan=went.scan)
+        self._record.keep(messages.Passage, event_type=went.event_type, direction=went.direction, scan=went.scan)
 
     def _guard(self, change: Change) -> None:
-        self._keep(
+        self._record.keep(
             messages.Duty,
             event_type=change.event_type,
             who=change.who,
             by=change.by,
             on_duty=self._duty.on_duty,
-            since=self._when(change.since),
+            since=self._record.when(change.since),
         )
-
-    def _fault(self, fault: str, detail: str) -> None:
-        if self._faults.raised(fault, detail, self._clock.wall()):
-            self._keep(messages.Fault, event_type="raised", fault=fault, detail=detail[:500])
-            self._retain("health", self._faults.health())
-
-    def _cleared(self, fault: str) -> None:
-        if self._faults.cleared(fault):
-            self._keep(messages.Fault, event_type="cleared", fault=fault)
-            self._retain("health", self._faults.health())
 
     def _check(self, now: float) -> None:
         """Notice what no part says by itself."""
         if self._forehead.frozen(now):
-            self._fault("thermometer_frozen", "it repeats one value to the last digit; switch it off and on")
+            self._record.raised("thermometer_frozen", "it repeats one value to the last digit; switch it off and on")
         else:
-            self._cleared("thermometer_frozen")
+            self._record.cleared("thermometer_frozen")
         if self._clock.state() == "unset":
-            self._fault("clock_unset", "the clock stands before this program existed; connect the gate to NTP once")
-        else:
-            self._cleared("clock_unset")
-
-    def _keep(self, event: type[AnyEvent], **fields: Any) -> int | None:
-        """Put one event on disk and wake the courier. None: it could not be kept, and that is a fault of its own."""
-        stamp: dict[str, Any] = {
-            "spool": self._spool.id,
-            "boot": self._clock.boot,
-            "at": self._clock.wall(),
-            "mono": round(self._clock.mono(), 3),
-            "clock": self._clock.state(),
-        }
-        try:
-            seq = self._spool.put(
-                KIND_OF[event], lambda seq: encode(cast("Message", event(seq=seq, **stamp, **fields)))
+            self._record.raised(
+                "clock_unset", "the clock stands before this program existed; connect the gate to NTP once"
             )
-        except (SpoolError, messages.MessageError) as error:
-            # A fault that cannot be spooled either is at least said in the retained health.
-            if self._faults.raised("spool_failed", str(error), stamp["at"]):
-                self._retain("health", self._faults.health())
-            return None
-        self._kept(Kept(seq))
-        self._cleared("spool_failed")
-        return seq
+        else:
+            self._record.cleared("clock_unset")
 
     def _wire(self, said: Said) -> None:
         match said:
             case Acked(seq):
-                self._acked = max(self._acked, seq)
+                self._record.acknowledged(seq)
             case LinkChanged(up=True):
                 self._introduce()
             case LinkDied(reason=reason):
@@ -318,22 +280,22 @@ class Entrance:
         if self._policy.offer(payload):
             log.info("policy %d is in force", self._policy.desired.version)
         if self._policy.problem:
-            self._fault("policy_refused", self._policy.problem)
+            self._record.raised("policy_refused", self._policy.problem)
         else:
-            self._cleared("policy_refused")
-        self._retain("policy/applied", self._policy.applied(self._clock.wall()))
+            self._record.cleared("policy_refused")
+        self._record.retain("policy/applied", self._policy.applied(self._clock.wall()))
 
     def _introduce(self) -> None:
         """Say every retained document again: the broker may have forgotten them all."""
-        self._retain("status", messages.Status(state="online"))
-        self._retain("info", self._info)
-        self._retain("health", self._faults.health())
-        self._retain("policy/applied", self._policy.applied(self._clock.wall()))
+        self._record.retain("status", messages.Status(state="online"))
+        self._record.retain("info", self._info)
+        self._record.retain("health", self._record.health)
+        self._record.retain("policy/applied", self._policy.applied(self._clock.wall()))
         self._state_said = ((), 0.0)
 
     def _say_state(self, now: float) -> None:
         """Say the retained state at once when the guard changed, and its counters every so often."""
-        counters = (*self._counts.values(), self._spool.depth)
+        counters = (*self._counts.values(), self._record.depth)
         guard = (self._duty.staffing, self._duty.on_duty)
         (said, at), fresh = self._state_said, (guard, counters)
         if said == fresh or (said and said[0] == guard and now - at < STATE_EVERY_S):
@@ -341,34 +303,17 @@ class Entrance:
         state = messages.State(
             at=self._clock.wall(),
             staffing=self._duty.staffing,
-            staffing_since=self._when(self._duty.since),
+            staffing_since=self._record.when(self._duty.since),
             on_duty=self._duty.on_duty,
-            spool_depth=self._spool.depth,
+            spool_depth=self._record.depth,
             clock=self._clock.state(),
             grants=self._counts["grants"],
             refusals=self._counts["refusals"],
             passages=self._counts["passages"],
             unscanned=self._counts["unscanned"],
         )
-        if self._retain("state", state):
+        if self._record.retain("state", state):
             self._state_said = (fresh, now)
-
-    def _retain(self, word: str, message: Message) -> bool:
-        return self._say(self.place.topic(word), encode(message), qos=1, retain=True)
-
-    def _forget(self, now: float) -> None:
-        """Drop what the controller has, when there is time or enough of it."""
-        waiting = self._acked - self._spool.forgotten
-        if waiting >= FORGET_EVERY or (waiting and self._inbox.empty() and now - self._forgot_at >= 1):
-            self._forgot_at = now
-            try:
-                self._spool.forget(self._acked)
-            except SpoolError as error:
-                log.warning("%s", error)
-
-    def _when(self, mono: float) -> datetime:
-        """Return the wall time of a monotonic moment."""
-        return self._clock.wall() - timedelta(seconds=round(self._clock.mono() - mono, 3))
 
     def _local(self) -> datetime | None:
         return None if self._clock.state() == "unset" else self._clock.wall().astimezone(self._zone)

@@ -33,6 +33,11 @@ class Faults:
         log.info("fault %s is over", fault)
         return True
 
+    def detail(self, fault: str) -> str | None:
+        """Return what was said of an open fault; None when it is not open."""
+        found = self._open.get(fault)
+        return found.detail if found else None
+
     def health(self) -> Health:
         """Return what is open, the oldest first."""
         return Health(faults=tuple(self._open.values()))

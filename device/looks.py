@@ -12,20 +12,16 @@ import cv2
 import numpy as np
 import zxingcpp
 from pyzbar import pyzbar
+from zxingcpp import Barcode, BarcodeFormat, BarcodeFormats, Binarizer, TextMode
 
 from device.sight import Code
 from hardware.parts import Grey
 
-Formats = list[zxingcpp.BarcodeFormat]
-
 # Model 2 alone: plain QRCode includes Micro QR, which finds texts in blurred codes that nobody wrote.
-QR: Final[Formats] = [zxingcpp.BarcodeFormat.QRCodeModel2]
-TICKETS: Final[Formats] = [
-    zxingcpp.BarcodeFormat.DataMatrix,
-    zxingcpp.BarcodeFormat.Aztec,
-    zxingcpp.BarcodeFormat.PDF417,
-    zxingcpp.BarcodeFormat.Code128,
-]
+QR: Final = BarcodeFormats(BarcodeFormat.QRCodeModel2)
+TICKETS: Final = BarcodeFormats(
+    [BarcodeFormat.DataMatrix, BarcodeFormat.Aztec, BarcodeFormat.PDF417, BarcodeFormat.Code128]
+)
 WEAK: Final = frozenset({"PDF417", "Code128"})  # misread too easily to be believed after one frame
 
 
@@ -36,16 +32,16 @@ class Look(NamedTuple):
     read: Callable[[Grey], list[Code]]
 
 
-def zxing(grey: Grey, formats: Formats, *, thorough: bool = False, one_threshold: bool = False) -> list[Code]:
+def zxing(grey: Grey, formats: BarcodeFormats, *, thorough: bool = False, one_threshold: bool = False) -> list[Code]:
     """Read with zxing-cpp. `thorough` turns and inverts too; `one_threshold` is for the whole picture, not local."""
-    binarizer = zxingcpp.Binarizer.GlobalHistogram if one_threshold else zxingcpp.Binarizer.LocalAverage
+    binarizer = Binarizer.GlobalHistogram if one_threshold else Binarizer.LocalAverage
     found = zxingcpp.read_barcodes(
         grey,
         formats=formats,
         try_rotate=thorough,
         try_invert=thorough,
         try_downscale=True,
-        text_mode=zxingcpp.TextMode.Plain,
+        text_mode=TextMode.Plain,
         binarizer=binarizer,
     )
     return [_code(each) for each in found if each.bytes]
@@ -79,10 +75,10 @@ def merged(codes: Iterable[Code]) -> list[Code]:
     return list(found.values())
 
 
-def _code(found: zxingcpp.Barcode) -> Code:
+def _code(found: Barcode) -> Code:
     symbology = found.symbology.name
-    spare = (found.extra or {}).get("UEC")  # share of the error correction not used up
-    weak = symbology in WEAK or spare == 0.0
+    extra = found.extra if isinstance(found.extra, dict) else {}  # None for Code 128
+    weak = symbology in WEAK or extra.get("UEC") == 0.0  # all of its error correction is used up
     return Code(data=found.bytes, text=found.text, symbology=symbology, weak=weak)
 
 

@@ -66,16 +66,22 @@ def camera(driver: str, *, source: str, width: int, height: int, fps: int) -> Ca
     """Open the camera of that name; raise CameraError when it cannot be."""
     match driver:
         case "picamera2":
-            from hardware.camera import picamera2 as chosen  # noqa: PLC0415 only the driver in use may be here
+            from hardware.camera import picamera2  # noqa: PLC0415 only the driver in use need be installed
+
+            return picamera2.Camera(source=source, width=width, height=height, fps=fps)
         case "usb":
-            from hardware.camera import usb as chosen  # noqa: PLC0415
+            from hardware.camera import usb  # noqa: PLC0415
+
+            return usb.Camera(source=source, width=width, height=height, fps=fps)
         case "film":
-            from hardware.camera import film as chosen  # noqa: PLC0415
+            from hardware.camera import film  # noqa: PLC0415
+
+            return film.Camera(source=source, width=width, height=height, fps=fps)
         case "emulated":
-            from hardware.camera import emulated as chosen  # noqa: PLC0415
-        case _:
-            raise CameraError(f"no camera driver {driver!r}: there are picamera2, usb, film, emulated")
-    return chosen.Camera(source=source, width=width, height=height, fps=fps)
+            from hardware.camera import emulated  # noqa: PLC0415
+
+            return emulated.Camera(source=source, width=width, height=height, fps=fps)
+    raise CameraError(f"no camera driver {driver!r}: there are picamera2, usb, film, emulated")
 
 
 class Retina:

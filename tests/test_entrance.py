@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device import config as configuration
 from device.clock import Clock
-from device.codes.trust import keyed_hash
+from device.codes import ms1
+from device.codes.trust import keyed_hash, trusted
 from device.courier import Acked, Kept
 from device.entrance import Entrance, Said, Stop
 from device.policy import Policy
 from device.probe import Measured, Unmeasured
+from device.record import Record
 from device.settings import convert
 from device.sight import Code, EyeFault, Seen
 from device.spool import Reader, Spool
@@ -107,8 +110,9 @@ def build(folder: Path, **sections: dict[str, Any]) -> Iterator[Scene]:
         return kept
 
     kept: list[Kept] = []
+    record = Record(place=Place("expo", "north"), spool=spool, clock=clock, say=say, kept=kept.append)
     entrance = Entrance(
-        config=config, inbox=inbox, board=board, spool=spool, policy=policy, clock=clock, say=say, kept=kept.append,
+        config=config, inbox=inbox, board=board, record=record, policy=policy, clock=clock,
         info=messages.Info(version="0", python="3", parts={}),
     )  # fmt: skip
     yield Scene(
@@ -166,10 +170,12 @@ def test_what_cannot_be_kept_is_not_granted(scene: Scene) -> None:
     health = scene.retained("health", messages.Health)
     assert [fault.fault for fault in health.faults] == ["spool_failed"]
     scene.spool._db.execute("PRAGMA query_only=0")
+    scene.wait(1.1)
+    assert scene.retained("health", messages.Health).faults == (), "it must notice by itself"
+    assert [event.event_type for event in scene.events()] == ["grant", "raised", "cleared"]
     scan = scene.show()
     assert scan is not None
     assert scan.event_type == "grant"
-    assert scene.retained("health", messages.Health).faults == ()
 
 
 def test_a_person_who_walks_in_uses_the_grant(scene: Scene) -> None:
@@ -314,6 +320,28 @@ def test_nothing_large_or_foreign_disturbs_the_path(scene: Scene) -> None:
         scene.entrance.take(Heard(topic=topic, payload=b"\xff" * 100))
     assert scene.events() == []
     assert scene.edges(RELAY) == 0
+
+
+def test_a_rotating_screen_held_up_until_it_changes_is_one_showing(scene: Scene) -> None:
+    issuer, phone = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    offer = encode(Desired(version=2, keys=(trusted(issuer.public_key()),)))
+    scene.entrance.take(Heard(topic=Place("expo", "north").topic("policy/desired"), payload=offer))
+    now = int(scene.clock.wall().timestamp())
+    badge = ms1.issue(
+        issuer, kind="staff", subject="guard 7", places=("expo",), not_before=now - 60, not_after=now + 9999,
+        holder=phone.public_key(),
+    )  # fmt: skip
+
+    def hold_up(age: int = 0) -> list[str]:
+        scene.show(ms1.present(badge, phone, int(scene.clock.wall().timestamp()) - age).encode())
+        return [event.event_type for event in scene.events()]
+
+    assert hold_up(age=120) == ["refuse"]
+    assert hold_up() == ["refuse", "grant", "check_in"]
+    scene.clock.now += 29
+    assert hold_up() == ["refuse", "grant", "check_in"]
+    scene.clock.now += 31
+    assert hold_up() == ["refuse", "grant", "check_in", "grant", "check_out"]
 
 
 def test_messages_are_frozen(scene: Scene) -> None:

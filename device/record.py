@@ -1,0 +1,124 @@
+"""What an entrance keeps and says: events stamped and spooled, faults said once, retained documents.
+
+What is spooled is on disk when `keep` returns; what is retained is only said, and said again on every connection.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol, cast
+
+from device.clock import Clock
+from device.courier import Kept
+from device.health import Faults
+from device.spool import Spool, SpoolError
+from device.wire.messages import KIND_OF, AnyEvent, Fault, Health, Message, MessageError, Place, encode
+
+log = logging.getLogger(__name__)
+
+LONGEST_DETAIL: Final = 500  # characters
+FORGET_EVERY: Final = 200  # acknowledged events; forgetting costs one fsync however many there are
+EVERY_S: Final = 1.0  # between forgetting when there is time for it, and between attempts at a disk that failed
+FAILED: Final = "spool_failed"
+
+
+class Say(Protocol):
+    """What the record needs of a link."""
+
+    def __call__(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
+        """Hand a message over; False when there is no connection."""
+
+
+class Record:
+    """The record of one entrance. `kept` is told of each event on disk."""
+
+    def __init__(self, *, place: Place, spool: Spool, clock: Clock, say: Say, kept: Callable[[Kept], None]) -> None:
+        self._place = place
+        self._spool = spool
+        self._clock = clock
+        self._say = say
+        self._kept = kept
+        self._faults = Faults()
+        self._acked = spool.forgotten
+        self._forgot_at = self._tried_at = clock.mono()
+
+    def begin(self) -> None:
+        """Say what had to be mended to begin at all."""
+        if self._spool.mended:
+            self.raised("spool_broken", self._spool.mended)
+
+    @property
+    def depth(self) -> int:
+        """How many events wait for the controller."""
+        return self._spool.depth
+
+    @property
+    def health(self) -> Health:
+        """The faults open now."""
+        return self._faults.health()
+
+    def keep(self, event: type[AnyEvent], **fields: Any) -> int | None:
+        """Put one event on disk. None: it could not be kept, and that is a fault of its own."""
+        stamp: dict[str, Any] = {
+            "spool": self._spool.id,
+            "boot": self._clock.boot,
+            "at": self._clock.wall(),
+            "mono": round(self._clock.mono(), 3),
+            "clock": self._clock.state(),
+        }
+        try:
+            seq = self._spool.put(
+                KIND_OF[event], lambda seq: encode(cast("Message", event(seq=seq, **stamp, **fields)))
+            )
+        except (SpoolError, MessageError) as error:
+            # A fault that cannot be spooled either is at least said in the retained health.
+            if self._faults.raised(FAILED, str(error), stamp["at"]):
+                self.retain("health", self.health)
+            return None
+        self._kept(Kept(seq))
+        self.cleared(FAILED)
+        return seq
+
+    def raised(self, fault: str, detail: str) -> None:
+        """Say a fault, unless it is said already."""
+        if self._faults.raised(fault, detail, self._clock.wall()):
+            self.keep(Fault, event_type="raised", fault=fault, detail=detail[:LONGEST_DETAIL])
+            self.retain("health", self.health)
+
+    def cleared(self, fault: str) -> None:
+        """Say that a fault is over, if there was one."""
+        if self._faults.cleared(fault):
+            self.keep(Fault, event_type="cleared", fault=fault)
+            self.retain("health", self.health)
+
+    def retain(self, word: str, message: Message) -> bool:
+        """Say how something is now; False when there is no connection."""
+        return self._say(self._place.topic(word), encode(message), qos=1, retain=True)
+
+    def acknowledged(self, seq: int) -> None:
+        """Note what the controller has; it is forgotten when there is time."""
+        self._acked = max(self._acked, seq)
+
+    def look(self, now: float, *, idle: bool) -> None:
+        """Forget what may be forgotten, and see whether a disk that failed works again."""
+        waiting = self._acked - self._spool.forgotten
+        if waiting >= FORGET_EVERY or (waiting and idle and now - self._forgot_at >= EVERY_S):
+            self._forgot_at = now
+            self.forget()
+        failed = self._faults.detail(FAILED)
+        if failed is not None and now - self._tried_at >= EVERY_S:
+            self._tried_at = now
+            self.keep(Fault, event_type="raised", fault=FAILED, detail=failed[:LONGEST_DETAIL])
+
+    def forget(self) -> None:
+        """Drop what the controller has from the disk."""
+        try:
+            self._spool.forget(self._acked)
+        except SpoolError as error:
+            log.warning("%s", error)  # it will be sent again, and known as a duplicate
+
+    def when(self, mono: float) -> datetime:
+        """Return the wall time of a monotonic moment."""
+        return self._clock.wall() - timedelta(seconds=round(self._clock.mono() - mono, 3))
