@@ -42,7 +42,10 @@ def open_to_write(path: Path) -> Database:
             _refuse_foreign(db, path)
             migrations.apply(db)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(path, error) from error
     return _open(path, "rwc", prepare)
 
 
@@ -70,8 +73,12 @@ def _open(path: Path, mode: str, prepare: Callable[[Database], None]) -> Databas
             connection.close()
             raise
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: cannot be used as the database: {error}; see [store] path") from error
+        raise _unusable(path, error) from error
     return db
+
+
+def _unusable(path: Path, error: Exception) -> StoreError:
+    return StoreError(f"{path}: cannot be used as the database: {error}; see [store] path")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import queue
 import secrets
 import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 from rich.console import Console
@@ -115,22 +115,24 @@ def watch(*, config: Config, lang: str | None, site: str | None) -> None:
     link = Link(config.wire, name=f"watch-{secrets.token_hex(4)}", hear=("menshen/#",), put=inbox.put)
     link.start()
     try:
-        _follow(inbox, Lines(language(lang), site=site), f"{config.wire.host}:{config.wire.port}")
+        follow(inbox, Lines(language(lang), site=site), f"{config.wire.host}:{config.wire.port}")
     except KeyboardInterrupt:
         pass
     finally:
         link.stop()
 
 
-def _follow(inbox: queue.SimpleQueue[LinkSaid], lines: Lines, broker: str) -> None:
+def follow(
+    inbox: queue.SimpleQueue[LinkSaid], lines: Lines, broker: str, *, patience_s: float = PATIENCE_S
+) -> NoReturn:
     """Show what is heard until interrupted; raise ClickException when nobody answers, or the connection died."""
-    deadline: float | None = time.monotonic() + PATIENCE_S
+    deadline: float | None = time.monotonic() + patience_s
     while True:
         try:
             said = inbox.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
         except queue.Empty as error:
             raise click.ClickException(
-                f"no MQTT broker lets us listen at {broker} within {PATIENCE_S:g} s; see [wire], or start mosquitto"
+                f"no MQTT broker lets us listen at {broker} within {patience_s:g} s; see [wire], or start mosquitto"
             ) from error
         match said:
             case LinkChanged(up=True):

@@ -1,4 +1,4 @@
-"""What several tests share: a real broker."""
+"""What several tests share: a real broker, and a gate that speaks there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.broker import Broker
+from tests.bystanders import Gate
 
 
 @pytest.fixture
@@ -17,3 +18,11 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     mosquitto.start()
     yield mosquitto
     mosquitto.stop()
+
+
+@pytest.fixture
+def gate(broker: Broker) -> Iterator[Gate]:
+    """Let a gate that only speaks connect to the broker, as expo/north."""
+    speaking = Gate(broker)
+    yield speaking
+    speaking.stop()

@@ -1,0 +1,143 @@
+"""The rules: what is true of an entrance now, and what is found in it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.config import RulesSection
+from controller.rules import RULES, Facts, Run, findings, gate_offline, reason_of
+from device.verdict import REFERRED
+from device.wire import words
+from device.wire.messages import Place, Staffing
+from tests.bystanders import PLACE, WHEN, scan
+
+SETTINGS = RulesSection(abnormal_hold_s=600, offline_grace_s=15)
+
+
+def before(seconds: float) -> datetime:
+    return WHEN - timedelta(seconds=seconds)
+
+
+def facts(**known: Any) -> Facts:
+    online: dict[str, Any] = {
+        "registered_at": before(9000),
+        "heard_at": before(8000),
+        "online": True,
+        "online_since": before(8000),
+    }
+    return Facts(place=PLACE, now=WHEN, **(online | known))
+
+
+def found(**known: Any) -> set[str]:
+    return set(findings(facts(**known), SETTINGS))
+
+
+def run(last_s: float, count: int = 1, reason: str = "revoked") -> Run:
+    return Run(since=before(last_s + 60), last=before(last_s), count=count, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({}, set()),
+        ({"staffing": "staffed", "staffing_since": before(50)}, set()),
+        ({"staffing": "grace", "staffing_since": before(50)}, set()),
+        ({"staffing": "off_hours", "staffing_since": before(50)}, set()),
+        ({"staffing": "unstaffed", "staffing_since": before(50)}, {"unstaffed_entrance"}),
+        ({"abnormal": run(last_s=599)}, {"abnormal_code"}),
+        ({"abnormal": run(last_s=600)}, set()),
+        ({"online": False, "online_since": before(14)}, set()),
+        ({"online": False, "online_since": before(15)}, {"gate_offline"}),
+        ({"registered_at": None}, {"unknown_entrance"}),
+        ({"registered_at": None, "heard_at": None}, set()),
+        ({"registered_at": None, "heard_at": None, "online": False, "online_since": before(99)}, set()),
+        ({"heard_at": None, "online": None, "online_since": None}, {"gate_offline"}),
+        ({"registered_at": before(5), "heard_at": None, "online": None, "online_since": None}, set()),
+        ({"registered_at": None, "online": None, "online_since": None}, {"unknown_entrance"}),
+        ({"registered_at": None, "online": False, "online_since": before(99)}, {"unknown_entrance", "gate_offline"}),
+    ],
+)  # fmt: skip
+def test_what_is_found(known: dict[str, Any], expected: set[str]) -> None:
+    assert found(**known) == expected
+
+
+def test_an_offline_gate_leaves_its_staffing_unknown() -> None:
+    unstaffed = {"staffing": "unstaffed", "staffing_since": before(90), "online": False}
+    assert found(**unstaffed, online_since=before(3)) == {"unstaffed_entrance"}
+    assert found(**unstaffed, online_since=before(30)) == {"gate_offline"}
+    alert = gate_offline(facts(**unstaffed, online_since=before(30)), SETTINGS)
+    assert alert
+    assert "staffing is unknown" in alert.what.en
+    assert "值守情况未知" in alert.what.zh
+    assert alert.since == before(30)
+
+
+@pytest.mark.parametrize(
+    ("known", "severity"),
+    [
+        ({"online": False, "offline_reason": "lost"}, "critical"),
+        ({"online": False, "offline_reason": "silent"}, "critical"),
+        ({"online": False, "offline_reason": "stopped"}, "warning"),
+        ({"online": None}, "info"),
+    ],
+)
+def test_a_gate_that_was_stopped_is_not_one_that_was_lost(known: dict[str, Any], severity: str) -> None:
+    alert = gate_offline(facts(online_since=before(30), **known), SETTINGS)
+    assert alert
+    assert alert.severity == severity
+
+
+def test_an_alert_counts_and_names_the_last_reason() -> None:
+    alert = findings(facts(abnormal=run(5, count=3)), SETTINGS)["abnormal_code"]
+    assert (alert.count, alert.since) == (3, before(65))
+    assert alert.what.en == "3 abnormal codes, the last: revoked"
+    assert alert.what.zh == "异常码 3 个，最近一个：已吊销"
+    strange = findings(facts(abnormal=run(5, reason="x" * 9000)), SETTINGS)["abnormal_code"]
+    assert len(strange.what.en) < 100
+
+
+def test_what_is_wrong_with_a_person_or_the_gate_is_no_abnormal_code() -> None:
+    assert reason_of(scan(1)) is None
+    for reason in REFERRED:
+        assert reason_of(scan(1, reason, event_type="refer")) is None
+    assert reason_of(scan(1, "temperature_high", "expired_by_some_later_rule")) == "expired_by_some_later_rule"
+    for reason in words.REASONS.keys() - REFERRED:
+        assert reason_of(scan(1, reason)) == reason
+
+
+def test_every_rule_is_named_after_its_alert() -> None:
+    assert list(RULES) == ["abnormal_code", "unstaffed_entrance", "gate_offline", "unknown_entrance"]
+
+
+moments = st.none() | st.integers(-(10**7), 10**7).map(before)
+
+
+@given(
+    st.builds(
+        Facts,
+        place=st.just(Place("expo", "north")),
+        now=st.just(WHEN),
+        registered_at=moments,
+        heard_at=moments,
+        online=st.none() | st.booleans(),
+        online_since=moments,
+        offline_reason=st.text(max_size=5),
+        staffing=st.none() | st.sampled_from(get_args(Staffing)),
+        staffing_since=moments,
+        abnormal=st.none() | st.builds(run, last_s=st.integers(-(10**6), 10**6), count=st.integers(1, 99)),
+    )
+)
+def test_no_facts_break_a_rule_and_nobody_is_missed_where_nobody_can_tell(known: Facts) -> None:
+    now = findings(known, SETTINGS)
+    assert not {"unstaffed_entrance", "gate_offline"} <= set(now)
+    assert "unknown_entrance" not in now or known.registered_at is None
+    for finding in now.values():
+        assert finding.what.zh
+        assert finding.what.en
+        assert finding.next_step.zh
+        assert finding.next_step.en
