@@ -18,6 +18,8 @@ from device.wire.link import Heard
 from device.wire.messages import (
     EVENTS,
     OLDEST,
+    SEQ,
+    SPOOL,
     Applied,
     Health,
     Info,
@@ -125,10 +127,14 @@ class Intake:
     def _event(self, place: Place, kind: Kind, heard: Heard) -> None:
         if heard.retained:
             raise MessageError("an event must not be retained")
-        event = decode(EVENTS[kind], heard.payload)
-        oldest = _oldest(heard.headers, event.seq)
-        at = stamp(_checked(event.at))
         entrance = self._entrance(place, heard)
+        try:
+            event = decode(EVENTS[kind], heard.payload)
+            oldest = _oldest(heard.headers, event.seq)
+            at = stamp(_checked(event.at))
+        except MessageError:
+            self._pass_over(place, entrance, heard.headers)
+            raise
         progress = self._progress(place, entrance, event.spool)
         if not progress.take(event.seq, oldest):
             return
@@ -141,6 +147,14 @@ class Intake:
         )  # fmt: skip
         if isinstance(event, Scan) and (reason := reason_of(event)):
             self._abnormal(entrance, reason)
+
+    def _pass_over(self, place: Place, entrance: int, headers: Mapping[str, str]) -> None:
+        """Count an event that nobody can read as lost, or its gate would send it, and nothing behind it, for ever."""
+        spool, seq = headers.get(SPOOL, ""), headers.get(SEQ, "")
+        if spool and seq.isdecimal() and len(seq) <= len(str(LARGEST_SEQ)):
+            progress = self._progress(place, entrance, spool)
+            if progress.take(int(seq), _oldest(headers, int(seq))):
+                progress.lost += 1
 
     def _status(self, place: Place, heard: Heard) -> None:
         status = decode(Status, heard.payload)

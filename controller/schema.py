@@ -58,7 +58,7 @@ CREATE TABLE spools (
     entrance_id INTEGER NOT NULL REFERENCES entrances (id),
     spool TEXT NOT NULL, -- the name a gate gave the file it keeps events in
     committed_seq INTEGER NOT NULL DEFAULT 0, -- every event up to this one is here, or lost
-    lost INTEGER NOT NULL DEFAULT 0, -- events the gate no longer had when it first spoke to this database
+    lost INTEGER NOT NULL DEFAULT 0, -- events the gate no longer had when it first spoke here, or nobody could read
     begun_at TEXT NOT NULL,
     UNIQUE (entrance_id, spool)
 );

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from device.spool import Reader, Spooled
 from device.wire.link import Heard, LinkChanged, LinkSaid
-from device.wire.messages import OLDEST, Ack, MessageError, Place, decode
+from device.wire.messages import OLDEST, SEQ, SPOOL, Ack, MessageError, Place, decode
 
 log = logging.getLogger(__name__)
 
@@ -178,5 +178,5 @@ class Courier:
             self._window.sent(event.seq, now)
 
     def _out(self, event: Spooled) -> bool:
-        headers = {OLDEST: str(self._window.acked + 1)}
+        headers = {SPOOL: self._spool, SEQ: str(event.seq), OLDEST: str(self._window.acked + 1)}
         return self._say(self._place.topic(event.kind), event.payload, headers=headers)

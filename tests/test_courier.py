@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from device.courier import PATIENCE_S, WINDOW, Acked, Courier, Kept, Window
 from device.spool import Reader, Spool
 from device.wire.link import Heard, LinkChanged, LinkSaid
-from device.wire.messages import OLDEST, Ack, Place, encode
+from device.wire.messages import OLDEST, SEQ, SPOOL, Ack, Place, encode
 
 PLACE = Place("expo", "north")
 
@@ -104,6 +104,8 @@ class Wire:
     def say(self, topic: str, payload: bytes, *, headers: dict[str, str] | None = None) -> bool:
         assert topic == PLACE.topic("scan")
         assert headers is not None
+        assert headers[SEQ] == payload.decode()
+        assert headers[SPOOL] == self.spool
         assert int(headers[OLDEST]) <= int(payload)
         fate = self.chance.random()
         if fate < 0.03:

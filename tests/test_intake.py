@@ -70,6 +70,21 @@ def test_what_a_gate_no_longer_holds_is_not_waited_for(broker: Broker, tmp_path:
     assert rows(config, "SELECT committed_seq, lost FROM spools") == [(58, 56)]
 
 
+@pytest.mark.parametrize("payload", [b"", b"not json", b"\xff" * 99, b"x" * (MAX_PAYLOAD + 1), b'{"v":2}'])
+def test_an_event_nobody_can_read_does_not_stop_those_behind_it(
+    broker: Broker, tmp_path: Path, gate: Gate, payload: bytes
+) -> None:
+    config = configured(broker, tmp_path)
+    with running(config):
+        gate.event(scan(1))
+        gate.raw("scan", payload, headers={"spool": "a1b2c3", "seq": "2", "oldest": "1"})
+        gate.event(scan(3))
+        gate.acked(3)
+    assert rows(config, SEQS) == [(1,), (3,)]
+    assert rows(config, "SELECT committed_seq, lost FROM spools") == [(3, 1)]
+    assert rows(config, "SELECT size FROM quarantine") == [(len(payload),)]
+
+
 def test_an_event_that_does_not_say_what_is_left_is_only_taken_in_order(
     broker: Broker, tmp_path: Path, gate: Gate
 ) -> None:

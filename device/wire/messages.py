@@ -14,7 +14,11 @@ from msgspec import Meta, Struct
 
 ROOT: Final = "menshen"
 MAX_PAYLOAD: Final = 16 * 1024  # bytes; a larger event is refused before it is spooled
-OLDEST: Final = "oldest"  # MQTT user property on every event: the lowest seq its spool still holds
+# MQTT user properties on every event, which hold even where its payload cannot be read: which one it is, and the lowest
+# seq its spool still holds.
+SPOOL: Final = "spool"
+SEQ: Final = "seq"
+OLDEST: Final = "oldest"
 
 ID_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # not $, which a newline may follow
 Id = Annotated[str, Meta(pattern=ID_PATTERN, min_length=2, max_length=32)]
