@@ -57,10 +57,10 @@ class Desk:
         self._quarantine = Quarantine(store)
         self._up = False
         self._ready = False
-        self._ticked_at = 0.0  # monotonic, as are the next two
+        self._ticked_at = 0.0  # monotonic seconds, as are the next two
         self._acked_at: dict[tuple[Place, str], float] = {}
-        self._return_by = 0.0
-        self._awaited: set[int] = set()  # entrances that were online, and have not said so since the connection is up
+        self._return_by: float | None = None
+        self._told: set[int] = set()  # entrances whose status was heard on this connection
         self._policy_said: dict[Place, int] = {}
 
     def run(self) -> None:
@@ -69,42 +69,43 @@ class Desk:
             pass
 
     def _turn(self) -> bool:
-        batch, go_on = self._take()
-        heard = [said for said in batch if isinstance(said, Heard)]
-        changed = [said for said in batch if isinstance(said, LinkChanged)]
-        if changed:
-            self._link(changed[-1])
+        heard, changed, go_on = self._take()
         tick = time.monotonic() - self._ticked_at >= TICK_S
-        if tick or batch:
-            self._work(heard, tick=tick, risen=bool(changed) and self._up)
+        if heard or tick:
+            self._work(heard, tick=tick)
+        if changed:
+            self._link(changed)
         return go_on
 
-    def _take(self) -> tuple[list[LinkSaid], bool]:
-        """Take what waits, up to a batch of it; False with it when told to stop."""
-        batch: list[LinkSaid] = []
+    def _take(self) -> tuple[list[Heard], LinkChanged | None, bool]:
+        """Take what waits, up to a batch of it or a change of the connection; False with it when told to stop."""
+        heard: list[Heard] = []
         try:
             said = self._inbox.get(timeout=max(0.0, self._ticked_at + TICK_S - time.monotonic()))
-            while said is not None:
-                if isinstance(said, LinkDied):
-                    raise DeskError(f"the connection's thread died: {said.reason}")
-                batch.append(said)
-                if len(batch) == BATCH:
-                    return batch, True
+            while isinstance(said, Heard):
+                heard.append(said)
+                if len(heard) == BATCH:
+                    return heard, None, True
                 said = self._inbox.get_nowait()
         except queue.Empty:
-            return batch, True
-        return batch, False
+            return heard, None, True
+        if isinstance(said, LinkDied):
+            raise DeskError(f"the connection's thread died: {said.reason}")
+        return heard, said, said is not None
 
     def _link(self, changed: LinkChanged) -> None:
-        """What was said on the last connection counts for nothing on this one."""
+        """What was said on the last connection counts for nothing on the next."""
         self._up = changed.up
         self._policy_said.clear()
-        self._awaited.clear()
         if self._up:
-            self._awaited = {number for number, facts in self._store.facts(now()).items() if facts.online}
             self._return_by = time.monotonic() + self._return_s
+            self._greet()
+            self._policy()
+        else:
+            self._return_by = None
+            self._told.clear()
 
-    def _work(self, heard: list[Heard], *, tick: bool, risen: bool) -> None:
+    def _work(self, heard: list[Heard], *, tick: bool) -> None:
         at = now()
         with self._store.transaction():
             hold = timedelta(seconds=self._rules.abnormal_hold_s)
@@ -112,24 +113,24 @@ class Desk:
             for each in heard:
                 intake.hear(each)
             intake.keep()
-            self._miss(intake.told, at)
-            changes, before = self._judge(None if tick or risen else intake.touched, at)
-        if risen:
-            self._greet()
+            self._told |= intake.told
+            self._miss(at)
+            changes, before = self._judge(None if tick else intake.touched, at)
         self._acknowledge(intake)
         self._announce(changes, before)
         self._clear(intake.alerts)
-        if tick or risen:
+        if tick:
             self._policy()
             self._ticked_at = time.monotonic()
 
-    def _miss(self, told: set[int], at: datetime) -> None:
+    def _miss(self, at: datetime) -> None:
         """Call a gate offline that was online and did not come back: a new broker knows nothing of its last will."""
-        self._awaited -= told
-        if self._awaited and time.monotonic() >= self._return_by:
-            for entrance in self._awaited:
+        if self._return_by is None or time.monotonic() < self._return_by:
+            return
+        self._return_by = None
+        for entrance, facts in self._store.facts(at).items():
+            if facts.online and entrance not in self._told:
                 self._store.online(entrance, online=False, reason="silent", at=at)
-            self._awaited.clear()
 
     def _judge(self, only: Collection[int] | None, at: datetime) -> tuple[Changes, dict[Key, Alert]]:
         """Ask the rules about all entrances or some, and write down what came of it; return it with what was open."""

@@ -33,6 +33,7 @@ from device.wire.messages import (
     decode,
     parse_topic,
 )
+from device.wire.plain import harmless
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,11 @@ class Intake:
             self._pass_over(place, entrance, heard.headers)
             raise
         progress = self._progress(place, entrance, event.spool)
-        if not progress.take(event.seq, oldest):
+        lost = progress.lost
+        taken = progress.take(event.seq, oldest)
+        if progress.lost > lost:
+            log.warning("%s: %d events of spool %s can never come", place, progress.lost - lost, harmless(event.spool))
+        if not taken:
             return
         payload = msgspec.json.encode(event).decode()
         self._rows.append(

@@ -77,8 +77,8 @@ CREATE TABLE events (
     PRIMARY KEY (spool_id, seq)
 );
 CREATE INDEX events_received ON events (received_at);
-CREATE INDEX events_of_entrance ON events (entrance_id, received_at);
-CREATE INDEX events_of_kind ON events (kind, event_type, received_at);
+CREATE INDEX events_of_entrance ON events (entrance_id); -- each also in order of arrival, which is the rowid's
+CREATE INDEX events_of_kind ON events (kind);
 CREATE TABLE quarantine (
     id INTEGER PRIMARY KEY AUTOINCREMENT, -- the largest is how many there ever were; only the newest are kept
     received_at TEXT NOT NULL,

@@ -25,7 +25,7 @@ ALERT: Final = "alert/"
 
 WORDS: Final[dict[str, Text]] = {
     "open": Text("告警", "ALERT"),
-    "over": Text("解除", "over"),
+    "over": Text("解除", "resolved"),
     "unknown": Text("不详", "unknown"),
     "cannot_tell": Text("设备离线，无法得知", "the gate is offline, nobody can tell"),
     "lost": Text("连接中断，正在重连", "the connection is lost; trying again"),

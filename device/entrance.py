@@ -206,9 +206,10 @@ class Entrance:
             self._granted = (checked.identity, seen.code.data, self._clock.mono())
 
     def _still_shown(self, checked: Checked, data: bytes) -> bool:
-        """Tell whether this is a rotating screen that was granted a moment ago, held up until it changed."""
+        """Tell whether this is the next picture of a rotating screen that was granted a moment ago."""
         identity, shown, at = self._granted
-        return checked.identity == identity and data != shown and self._clock.mono() - at <= self._config.rules.screen_s
+        same = not checked.reasons and checked.identity == identity and data != shown
+        return same and self._clock.mono() - at <= self._config.rules.screen_s
 
     def _answer(self, verdict: Verdict, checked: Checked, seq: int | None) -> None:
         """Move the parts; a guard's badge checks in and releases nothing."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from controller.broker import Broker
 from controller.config import VARIABLE, Config, load
 from device.settings import SettingsError, example
 from menshen import main
+from tests.bystanders import PLACE, Gate, scan
 from tests.bystanders import Gate, scan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,12 +103,14 @@ def test_a_database_it_cannot_use_ends_it_at_once(tmp_path: Path) -> None:
     assert "file is not a database; see [store] path" in done.stderr
 
 
-def test_a_disk_that_fails_ends_it_so_that_it_is_started_again(broker: Broker, gate: Gate, tmp_path: Path) -> None:
+def test_a_store_that_breaks_ends_it_so_that_it_is_started_again(broker: Broker, tmp_path: Path, gate: Gate) -> None:
     with subprocess.Popen(run(tmp_path, broker.wire.port), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         while "ready" not in process.stderr.readline():
             assert process.poll() is None
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, 0))  # no file may grow any more
+        with closing(sqlite3.connect(tmp_path / "controller.db")) as db:
+            db.execute("DROP TABLE events")
         gate.event(scan(1))
         assert process.wait(timeout=20) == 1
-        assert "controller.db: " in process.stderr.read()
+        assert "no such table" in process.stderr.read()
+    assert not [heard for heard in gate.all if heard.topic == PLACE.topic("ack")]

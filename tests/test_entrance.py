@@ -340,8 +340,9 @@ def test_a_rotating_screen_held_up_until_it_changes_is_one_showing(scene: Scene)
     assert hold_up() == ["refuse", "grant", "check_in"]
     scene.clock.now += 29
     assert hold_up() == ["refuse", "grant", "check_in"]
+    assert hold_up(age=120) == ["refuse", "grant", "check_in", "refuse"]
     scene.clock.now += 31
-    assert hold_up() == ["refuse", "grant", "check_in", "grant", "check_out"]
+    assert hold_up() == ["refuse", "grant", "check_in", "refuse", "grant", "check_out"]
 
 
 def test_messages_are_frozen(scene: Scene) -> None:

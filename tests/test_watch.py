@@ -91,7 +91,7 @@ def test_an_alert_is_shown_when_it_opens_changes_and_ends() -> None:
     )
     assert shown.hear("alert/abnormal_code", alert("abnormal_code")) == ""
     assert shown.hear("alert/abnormal_code", alert("abnormal_code", count=2))
-    assert shown.hear("alert/abnormal_code", b"") == "expo/north  over abnormal code"
+    assert shown.hear("alert/abnormal_code", b"") == "expo/north  resolved abnormal code"
     assert shown.hear("alert/abnormal_code", b"") == ""
 
 
