@@ -9,7 +9,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from device.looks import FIRST, OTHERS, Look, merged
+from device.looks import FIRST, OTHERS, Look, by_bytes
 from device.sight import Code
 from hardware.parts import Frame, Grey
 
@@ -61,45 +61,45 @@ class Decoder:
             self._awake_until = frame.at + AWAKE_S
         return frame.at < self._awake_until
 
-    def _search(self, grey: Grey, budget_s: float) -> list[Code]:
+    def _search(self, grey: Grey, budget_s: float) -> dict[bytes, Code]:
         """Look until something new is found. What was in view already, a poster perhaps, ends it after one more."""
         ends = time.perf_counter() + budget_s
         found = self._take(FIRST, grey)
-        if self._lucky and not found:
-            found = self._take(self._lucky, grey)
-            if not found:
-                self._lucky = None
+        expected = self._in_view.keys() | self._doubted.keys()
+        if self._lucky and not expected <= found.keys():
+            more = self._take(self._lucky, grey)
+            self._lucky = self._lucky if more else None
+            found = more | found
         for taken in range(len(OTHERS)):
             look = OTHERS[self._turn]
             late = time.perf_counter() + self._cost.get(look.name, 0.0) > ends
-            if self._news(found) or (taken and (found or late)):
+            news = not found.keys() <= self._in_view.keys()
+            if news or (taken and (found or late)):
                 break
             self._turn = (self._turn + 1) % len(OTHERS)
-            if more := self._take(look, grey):
+            more = self._take(look, grey)
+            if not more.keys() <= found.keys():
                 self._lucky = look
-                found = merged([*found, *more])
+            found = more | found
         return found
 
-    def _take(self, look: Look, grey: Grey) -> list[Code]:
+    def _take(self, look: Look, grey: Grey) -> dict[bytes, Code]:
         begun = time.perf_counter()
-        found = merged(look.read(grey))
+        found = by_bytes(look.read(grey))
         took = time.perf_counter() - begun
         known = self._cost.get(look.name, took)
         self._cost[look.name] = known + (took - known) / 5  # the mean of the last few
         self.looked += 1
         return found
 
-    def _news(self, found: list[Code]) -> bool:
-        return any(code.data not in self._in_view for code in found)
-
-    def _believe(self, found: list[Code], at: float) -> dict[bytes, Code]:
+    def _believe(self, found: dict[bytes, Code], at: float) -> dict[bytes, Code]:
         self._doubted = {data: then for data, then in self._doubted.items() if at - then <= CONFIRM_S}
         believed = {
-            code.data: code
-            for code in found
-            if not code.weak or code.data in self._in_view or code.data in self._doubted
+            data: code
+            for data, code in found.items()
+            if not code.weak or data in self._in_view or data in self._doubted
         }
-        self._doubted |= {code.data: at for code in found if code.weak}
+        self._doubted |= {data: at for data, code in found.items() if code.weak}
         return believed
 
 

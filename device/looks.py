@@ -22,6 +22,7 @@ QR: Final = BarcodeFormats(BarcodeFormat.QRCodeModel2)
 TICKETS: Final = BarcodeFormats(
     [BarcodeFormat.DataMatrix, BarcodeFormat.Aztec, BarcodeFormat.PDF417, BarcodeFormat.Code128]
 )
+BARS: Final = BarcodeFormats([BarcodeFormat.PDF417, BarcodeFormat.Code128])  # read only within a few degrees of level
 WEAK: Final = frozenset({"PDF417", "Code128"})  # misread too easily to be believed after one frame
 
 
@@ -63,16 +64,16 @@ def second_opinion(grey: Grey) -> list[Code]:
 
 def exhaust(grey: Grey) -> list[Code]:
     """Take every look, for as long as it takes; return each code once, the most trustworthy reading of it."""
-    return merged(code for look in (FIRST, *OTHERS) for code in look.read(grey))
+    return list(by_bytes(code for look in (FIRST, *OTHERS) for code in look.read(grey)).values())
 
 
-def merged(codes: Iterable[Code]) -> list[Code]:
+def by_bytes(codes: Iterable[Code]) -> dict[bytes, Code]:
     """Return one code for all readings of the same bytes; one strong reading makes it strong."""
     found: dict[bytes, Code] = {}
     for code in codes:
         if code.data not in found or found[code.data].weak:
             found[code.data] = code
-    return list(found.values())
+    return found
 
 
 def _code(found: Barcode) -> Code:
@@ -101,6 +102,19 @@ def _black_and_white(grey: Grey) -> Grey:
     return _grey(cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 31, 5))
 
 
+def _straightened(grey: Grey) -> Grey:
+    """Turn the picture by less than a right angle, so that most of its strong edges, a code's bars, are level."""
+    soft = cv2.GaussianBlur(_half(grey), (0, 0), 1)
+    across, down = cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)
+    strength, angle = cv2.cartToPolar(across, down, angleInDegrees=True)
+    strong = strength > strength.max() / 3
+    edges = np.bincount(angle[strong].astype(int) % 90, weights=strength[strong], minlength=90)
+    tilt = float(np.argmax(edges + np.roll(edges, 1)))  # degrees; a peak may lie across two of them
+    rows, columns = grey.shape
+    turn = cv2.getRotationMatrix2D((columns / 2, rows / 2), tilt, 1)
+    return _grey(cv2.warpAffine(grey, turn, (columns, rows), borderMode=cv2.BORDER_REPLICATE))
+
+
 def _grey(picture: object) -> Grey:
     return np.asarray(picture, dtype=np.uint8)
 
@@ -113,6 +127,7 @@ OTHERS: Final = (
     Look("tickets, one threshold", lambda grey: zxing(grey, TICKETS, one_threshold=True)),
     Look("qr, thorough", lambda grey: zxing(grey, QR, thorough=True)),
     Look("tickets, half size, thorough", lambda grey: zxing(_half(grey), TICKETS, thorough=True)),
+    Look("tickets, straightened", lambda grey: zxing(_straightened(grey), BARS, thorough=True)),
     Look("qr, softened", lambda grey: zxing(_larger(_half(grey), 2), QR)),
     Look("qr, black and white", lambda grey: zxing(_black_and_white(grey), QR)),
     Look("tickets", lambda grey: zxing(grey, TICKETS)),

@@ -113,11 +113,12 @@ class Retina:
 
     def _look(self) -> None:
         with contextlib.closing(self._open()) as eye:
-            self._see(eye.read(self._stall_s))
+            frame = eye.read(self._stall_s)
             self._tell(EyeFault(fault="camera_lost", raised=False))
             self._wait_s = RETRY_S
             while True:
-                self._see(eye.read(self._stall_s))
+                self._see(frame)
+                frame = eye.read(self._stall_s)
 
     def _see(self, frame: Frame) -> None:
         for fault in self._picture.judge(frame):

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 NOTHING_FOUND: Final = 1  # exit codes; 2 is also what click says of a wrong command line
 UNREADABLE: Final = 2
 NAME_LIMIT: Final = 1000  # characters of a file's name
+UNCONFIRMED: Final = Text("仅一次读取，未经复核", "one reading, unconfirmed")  # in a video a second frame confirmed it
 BLANK: Final = Text("未发现码", "no code found")
 NOBODY: Final = Text("未给出 --trust，因此不信任任何签发方", "without --trust, no issuer is believed")
 NO_LIST: Final = Text(
@@ -168,7 +169,8 @@ def as_text(found: Found, checked: Checked, verdict: Verdict, tongue: Language) 
     where = harmless(found.file, NAME_LIMIT) + (f" {found.at_s:.2f} s" if found.at_s is not None else "")
     reasons = ", ".join(reason(each, tongue) for each in verdict.reasons)
     outcome = say(OUTCOMES[verdict.outcome], tongue) + (f" ({reasons})" if reasons else "")
-    return f"{where}: {found.code.symbology}, {checked.scheme}: {outcome}\n    {harmless(found.code.text)}"
+    doubt = f" ({say(UNCONFIRMED, tongue)})" if found.code.weak and found.frame is None else ""
+    return f"{where}: {found.code.symbology}{doubt}, {checked.scheme}: {outcome}\n    {harmless(found.code.text)}"
 
 
 @click.command()

@@ -101,6 +101,7 @@ class Gate(Ear):
 
     def __init__(self, broker: Broker, place: Place = PLACE) -> None:
         super().__init__(broker, place.topic("ack"), place.topic("alert/+"), place.topic("policy/desired"))
+        self.broker = broker
         self.place = place
 
     def event(self, event: Event, *, oldest: int | None = 1, kind: str = "scan") -> None:
@@ -122,6 +123,13 @@ class Gate(Ear):
             heard = self.until(lambda heard: heard.topic == self.place.topic("ack"), within_s=within_s)
             return decode(Ack, heard.payload).seq
         return 0
+
+    def left(self, word: str, payload: bytes) -> None:
+        """Say something retained, and go on when the broker has it."""
+        self.raw(word, payload, retain=True)
+        late = Ear(self.broker, self.place.topic(word))
+        late.until(lambda heard: heard.payload == payload)
+        late.stop()
 
     def online(self) -> None:
         """Say the birth."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +17,6 @@ from controller.config import VARIABLE, Config, load
 from device.settings import SettingsError, example
 from menshen import main
 from tests.bystanders import PLACE, Gate, scan
-from tests.bystanders import Gate, scan
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -39,7 +39,7 @@ def registered(config: Config, *places: Place) -> None:
 
 
 def test_abnormal_codes_raise_one_alert_that_ends_by_itself(broker: Broker, tmp_path: Path, gate: Gate) -> None:
-    config = configured(broker, tmp_path, hold_s=1)
+    config = configured(broker, tmp_path, hold_s=3)
     registered(config)
     with running(config):
         gate.online()
@@ -115,8 +115,8 @@ def test_an_entrance_nobody_registered_is_noticed_and_its_events_are_kept(
 
 
 def test_what_a_gate_left_behind_on_the_broker_is_no_sign_of_it(broker: Broker, tmp_path: Path, gate: Gate) -> None:
-    gate.offline()
-    gate.retain("state", state())
+    gate.left("status", encode(Status(state="offline", reason="lost")))
+    gate.left("state", encode(state()))
     south = Gate(broker, Place("expo", "south"))
     config = configured(broker, tmp_path)
     with running(config):
@@ -175,22 +175,22 @@ def test_a_gate_that_does_not_come_back_after_its_broker_is_offline(tmp_path: Pa
     with Store(tmp_path / "controller.db") as store:
         store.register(PLACE)
         desk = Desk(store=store, rules=RulesSection(offline_grace_s=0), inbox=inbox, say=say, return_s=0.1)
+        birth = Heard(topic=PLACE.topic("status"), payload=encode(Status(state="online")))
+        for heard in (LinkChanged(up=True), birth, LinkChanged(up=False), LinkChanged(up=True)):
+            inbox.put(heard)
         thread = threading.Thread(target=desk.run)
         thread.start()
-        birth = Heard(topic=PLACE.topic("status"), payload=encode(Status(state="online")))
-        for heard in (LinkChanged(up=True), birth, LinkChanged(up=False)):
-            inbox.put(heard)
-        assert b"never online" in said.get(timeout=PATIENCE_S)
-        assert said.get(timeout=PATIENCE_S) == b""
-        inbox.put(LinkChanged(up=True))
-        assert b"critical" in said.get(timeout=PATIENCE_S)
-        inbox.put(None)
-        thread.join()
+        try:
+            while b"critical" not in said.get(timeout=PATIENCE_S):
+                pass
+        finally:
+            inbox.put(None)
+            thread.join()
         assert [facts.offline_reason for facts in store.facts(now()).values()] == ["silent"]
 
 
 def test_an_alert_resolved_while_nobody_could_be_told_is_taken_back(broker: Broker, tmp_path: Path, gate: Gate) -> None:
-    gate.raw("alert/abnormal_code", b'{"v":1}', retain=True)
+    gate.left("alert/abnormal_code", b'{"v":1}')
     with running(configured(broker, tmp_path)):
         gate.over("abnormal_code")
     later = Ear(broker, PLACE.topic("alert/abnormal_code"))

@@ -134,7 +134,7 @@ def test_a_foreign_message_is_put_aside_and_stops_nobody(
     broker: Broker, tmp_path: Path, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = configured(broker, tmp_path)
-    gate.raw("scan", encode(scan(1)), retain=True)
+    gate.left("scan", encode(scan(1)))
     with running(config):
         for word, payload, headers, _ in BAD:
             gate.raw(word, payload, headers=headers)

@@ -159,7 +159,7 @@ def watching(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], S
 
 
 def test_the_command_follows_a_broker_until_it_is_interrupted(broker: Broker, tmp_path: Path, gate: Gate) -> None:
-    gate.raw("alert/gate_offline", encode(alert("gate_offline")), retain=True)
+    gate.left("alert/gate_offline", encode(alert("gate_offline")))
     with watching(tmp_path, broker.wire.port) as (process, lines):
         assert "已连接" in lines.get(timeout=PATIENCE_S)
         assert "出事了" in lines.get(timeout=PATIENCE_S)

@@ -7,6 +7,7 @@ resent until acknowledged end to end, QoS 1 for retained documents, which are sa
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -95,11 +96,15 @@ class Link:
         client.on_disconnect = self._on_disconnect
         client.on_connect_fail = lambda *_: self._down(f"nobody answers at {wire.host}:{wire.port}")
         client.on_message = self._on_message
+        # Without it paho writes from whichever thread publishes while ours reads, which no TLS connection survives.
+        client.on_socket_register_write = lambda *_: None
+        client.on_socket_open = self._on_socket_open
         self._client = client
         self._thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
 
     def start(self) -> None:
         """Begin connecting, and go on for as long as it takes."""
+        self._client.loop(timeout=0)  # makes the pair of sockets by which `say` wakes the thread
         self._client.connect_async(self._wire.host, self._wire.port, keepalive=self._wire.keepalive_s, clean_start=True)
         self._thread.start()
 
@@ -140,6 +145,10 @@ class Link:
         except Exception as error:
             log.exception("the link's thread died")
             self._put(LinkDied(reason=str(error)))
+
+    def _on_socket_open(self, _c: mqtt.Client, _d: Any, sock: Any) -> None:
+        # A word is said at once. Otherwise TCP holds small ones back until the last is acknowledged, 40 ms with TLS.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any) -> None:
         if code.is_failure:
