@@ -40,11 +40,14 @@ class World:
         assert process.returncode == 0, self.troupe.log(name)
 
     def show(self, count: int) -> None:
-        """Show so many new codes, each until the gate has kept a scan of it."""
+        """Show so many new codes, each until the gate has kept and answered it."""
         for number in itertools.islice(self.numbers, count):
-            before = self.last()
             self.troupe.tell(NORTH, f"show code number {number}")
-            self.wait(lambda before=before: self.last() > before, f"code {number} was not kept")  # type: ignore[misc]
+            self.wait(lambda number=number: self.answers() >= number, f"code {number} was not answered")  # type: ignore[misc]
+
+    def answers(self) -> int:
+        """Return how many codes the gate has answered, by its log."""
+        return (self.folder / f"{NORTH}.log").read_text(encoding="utf-8").count(" refuse: ")
 
     def last(self) -> int:
         """Return the last seq the gate has kept; 0 before there is a spool."""
