@@ -120,7 +120,8 @@ class Courier:
     def stop(self) -> None:
         """End the thread; what is spooled stays spooled."""
         self.inbox.put(None)
-        self.thread.join(timeout=5)
+        if self.thread.is_alive():
+            self.thread.join(timeout=5)
         self._reader.close()
 
     def _run(self) -> None:

@@ -41,7 +41,8 @@ class Probe:
     def stop(self) -> None:
         """End the thread."""
         self._over.set()
-        self.thread.join(timeout=5)
+        if self.thread.is_alive():
+            self.thread.join(timeout=5)
 
     def _run(self) -> None:
         while not self._over.is_set():

@@ -27,6 +27,6 @@ def verify(code: Code, trust: Trust, place: Place | None, now: int, *, screen_s:
         return unknown
     return (
         ms1.check(code.data, trust, place, now, screen_s=screen_s, skew_s=skew_s)
-        or listed.check(code.data, trust)
+        or listed.check(code, trust)
         or unknown
     )
