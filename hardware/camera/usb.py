@@ -80,6 +80,7 @@ class Camera:
 
 def _open(source: str, width: int, height: int, fps: int) -> cv2.VideoCapture:
     local = source.isdecimal() or source.startswith("/dev/")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns at each attempt of what is raised below
     backend = cv2.CAP_V4L2 if local and sys.platform == "linux" else cv2.CAP_ANY
     capture = cv2.VideoCapture(int(source) if source.isdecimal() else source, backend)
     if not capture.isOpened():
