@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from device.wire.messages import Kind
 
 log = logging.getLogger(__name__)
+
+FLOOR: Final = 16 * 1024 * 1024  # bytes left free on the disk: to forget takes room as well, and a full one stays full
+SPARE: Final = 64  # free pages in the file that are room enough for any event
+FORGET: Final = 1000  # events forgotten in one transaction; the log grows to the largest there ever was
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL);
@@ -47,14 +52,26 @@ class Spool:
         self._path = path
         self._synchronous = "FULL" if durable else "OFF"
         self.mended = ""
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._db = self._open()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = self._begin()
+        except (sqlite3.Error, OSError) as error:
+            raise SpoolError(f"{path}: the spool cannot be opened: {error}") from error
+
+    def _begin(self) -> sqlite3.Connection:
+        """Open the file, or put it aside and begin anew when it is no spool, also at a second look.
+
+        A read that fails once can make a good file look malformed; one that goes on failing is called what it is.
+        """
+        with contextlib.suppress(sqlite3.DatabaseError):
+            return self._open()
+        try:
+            return self._open()
+        except sqlite3.OperationalError:
+            raise
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise SpoolError(f"{path}: the spool cannot be opened: {error}") from error
             self.mended = self._put_aside(error)
-            self._db = self._open()
+            return self._open()
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -66,7 +83,10 @@ class Spool:
             if row is None:
                 row = (secrets.token_hex(6), 0)
                 db.execute("INSERT INTO spool VALUES (?, ?)", row)
-            self.id, self.forgotten = str(row[0]), int(row[1])
+            if not (isinstance(row[0], str) and isinstance(row[1], int)):
+                raise sqlite3.DatabaseError("it has lost its own name")
+            self.id: str = row[0]
+            self.forgotten: int = row[1]
             kept = db.execute("SELECT max(seq) FROM event").fetchone()[0]
             self.last: int = max(self.forgotten, kept or 0)
         except sqlite3.Error:
@@ -93,34 +113,41 @@ class Spool:
         """Keep one event, on disk before this returns; `build` makes its payload from its seq. Raise SpoolError."""
         seq = self.last + 1
         try:
+            self._check_room()
             self._db.execute("INSERT INTO event VALUES (?, ?, ?)", (seq, kind, build(seq)))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise SpoolError(f"{self._path}: {error}") from error
         self.last = seq
         return seq
 
+    def _check_room(self) -> None:
+        """Refuse to grow into the last of the disk; what was forgotten leaves room within the file."""
+        disk = os.statvfs(self._path.parent)
+        if disk.f_bavail * disk.f_frsize < FLOOR and self._db.execute("PRAGMA freelist_count").fetchone()[0] < SPARE:
+            raise OSError(f"less than {FLOOR >> 20} MB are free on its disk")
+
     def forget(self, seq: int) -> None:
         """Drop what the controller has, up to and including `seq`. Raise SpoolError."""
         seq = min(seq, self.last)
-        if seq <= self.forgotten:
-            return
-        try:
-            with self._transaction():
-                self._db.execute("DELETE FROM event WHERE seq <= ?", (seq,))
-                self._db.execute("UPDATE spool SET forgotten = ?", (seq,))
-        except sqlite3.Error as error:
-            raise SpoolError(f"{self._path}: {error}") from error
-        self.forgotten = seq
+        while self.forgotten < seq:
+            upto = min(seq, self.forgotten + FORGET)
+            try:
+                with self._transaction():
+                    self._db.execute("DELETE FROM event WHERE seq <= ?", (upto,))
+                    self._db.execute("UPDATE spool SET forgotten = ?", (upto,))
+            except sqlite3.Error as error:
+                raise SpoolError(f"{self._path}: {error}") from error
+            self.forgotten = upto
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:  # a full disk has rolled back by itself
+                self._db.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the file; what waits stays on disk."""
