@@ -25,7 +25,7 @@ from device.policy import Policy
 from device.probe import Probe
 from device.record import Record
 from device.settings import SettingsError, example
-from device.spool import Reader, Spool, SpoolError
+from device.spool import Spool, SpoolError
 from device.wire.link import Link, LinkSaid, Will
 from device.wire.messages import Info, Place, Status, encode
 from hardware import board as boards
@@ -83,10 +83,7 @@ class Gate:
             will=Will(topic=place.topic("status"), payload=encode(Status(state="offline", reason="lost"))),
         )
         self.courier = Courier(
-            reader=Reader(data / "spool.db"),
-            spool=self.spool.id,
-            acked=self.spool.forgotten,
-            last=self.spool.last,
+            path=data / "spool.db",
             place=place,
             say=self.link.say,
             tell=self.inbox.put,

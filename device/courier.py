@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 from device.spool import Reader, Spooled
@@ -28,9 +30,11 @@ REPEAT_S: Final = 0.1  # a repeated acknowledgement goes back once in this time:
 
 @dataclass(frozen=True)
 class Kept:
-    """The entrance has spooled events up to `seq`."""
+    """The entrance has spooled events after `forgotten` and up to `seq`."""
 
+    spool: str
     seq: int
+    forgotten: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,34 +99,27 @@ class Say(Protocol):
 class Courier:
     """One thread. Everyone else only puts into its inbox."""
 
-    def __init__(
-        self,
-        *,
-        reader: Reader,
-        spool: str,
-        acked: int,
-        last: int,
-        place: Place,
-        say: Say,
-        tell: Callable[[Acked], None],
-    ) -> None:
+    def __init__(self, *, path: Path, place: Place, say: Say, tell: Callable[[Acked], None]) -> None:
         self.inbox: queue.SimpleQueue[Kept | LinkSaid | None] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, name="courier", daemon=True)
-        self._reader = reader
-        self._spool = spool
+        self._path = path
         self._place = place
         self._say = say
         self._tell = tell
-        self._last = last
+        self._spool = ""
+        self._last = 0
         self._up = False
-        self._window = Window(acked)
+        self._window = Window(acked=0)
+        self._reader: Reader | None = None
+        self._problem = ""
 
     def stop(self) -> None:
         """End the thread; what is spooled stays spooled."""
         self.inbox.put(None)
         if self.thread.is_alive():
             self.thread.join(timeout=5)
-        self._reader.close()
+        if self._reader is not None:
+            self._reader.close()
 
     def _run(self) -> None:
         while self._take():
@@ -142,7 +139,9 @@ class Courier:
 
     def _hear(self, said: Kept | LinkSaid) -> None:
         match said:
-            case Kept(seq):
+            case Kept(spool, seq, forgotten):
+                if spool != self._spool:
+                    self._spool, self._last, self._window = spool, 0, Window(acked=forgotten)
                 self._last = max(self._last, seq)
             case LinkChanged(up=up):
                 self._up = up
@@ -173,10 +172,26 @@ class Courier:
         if self._window.look(now):
             log.debug("no acknowledgement after %d; going back", self._window.acked)
         after, room = self._window.room(self._last)
-        for event in self._reader.after(after, room) if room else ():
+        for event in self._read(after, room) if room else ():
             if not self._out(event):
                 break
             self._window.sent(event.seq, now)
+
+    def _read(self, after: int, room: int) -> list[Spooled]:
+        """Return what goes next; nothing while the disk cannot be read, which is said once and tried again."""
+        try:
+            self._reader = self._reader or Reader(self._path)
+            events = self._reader.after(after, room)
+        except sqlite3.Error as error:
+            if str(error) != self._problem:
+                log.warning("%s cannot be read, and is tried again: %s", self._path, error)
+            self._problem = str(error)
+            if self._reader is not None:
+                self._reader.close()
+            self._reader = None
+            return []
+        self._problem = ""
+        return events
 
     def _out(self, event: Spooled) -> bool:
         headers = {SPOOL: self._spool, SEQ: str(event.seq), OLDEST: str(self._window.acked + 1)}

@@ -45,9 +45,16 @@ class Record:
         self._forgot_at = self._tried_at = clock.mono()
 
     def begin(self) -> None:
-        """Say what had to be mended to begin at all."""
+        """Say what waits, and what had to be mended to begin at all."""
+        if self._spool.problem:
+            self.raised(FAILED, self._spool.problem)
+        self._tell()
         if self._spool.mended:
             self.raised("spool_broken", self._spool.mended)
+
+    def _tell(self) -> None:
+        if self._spool.id:
+            self._kept(Kept(self._spool.id, self._spool.last, self._spool.forgotten))
 
     @property
     def depth(self) -> int:
@@ -62,7 +69,6 @@ class Record:
     def keep(self, event: type[AnyEvent], **fields: Any) -> int | None:
         """Put one event on disk. None: it could not be kept, and that is a fault of its own."""
         stamp: dict[str, Any] = {
-            "spool": self._spool.id,
             "boot": self._clock.boot,
             "at": self._clock.wall(),
             "mono": round(self._clock.mono(), 3),
@@ -70,14 +76,15 @@ class Record:
         }
         try:
             seq = self._spool.put(
-                KIND_OF[event], lambda seq: encode(cast("Message", event(seq=seq, **stamp, **fields)))
+                KIND_OF[event],
+                lambda seq: encode(cast("Message", event(spool=self._spool.id, seq=seq, **stamp, **fields))),
             )
         except (SpoolError, MessageError) as error:
             # A fault that cannot be spooled either is at least said in the retained health.
             if self._faults.raised(FAILED, str(error), stamp["at"]):
                 self.retain("health", self.health)
             return None
-        self._kept(Kept(seq))
+        self._tell()
         self.cleared(FAILED)
         return seq
 

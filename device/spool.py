@@ -45,18 +45,30 @@ class Spooled(NamedTuple):
 class Spool:
     """The writing end. `mended` says what was wrong with the file that had to be put aside, if any.
 
+    A disk that cannot be used at first keeps nobody from trying again: `problem` says why, and each `put` tries.
     `durable` False does not wait for the disk: only to measure what the waiting costs.
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self._path = path
         self._synchronous = "FULL" if durable else "OFF"
-        self.mended = ""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = self._begin()
-        except (sqlite3.Error, OSError) as error:
-            raise SpoolError(f"{path}: the spool cannot be opened: {error}") from error
+        self.mended = self.problem = self.id = ""
+        self.forgotten = self.last = 0
+        self._db: sqlite3.Connection | None = None
+        with contextlib.suppress(SpoolError):
+            self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        """Return the open file; raise SpoolError when it cannot be opened now either."""
+        if self._db is None:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._db = self._begin()
+            except (sqlite3.Error, OSError) as error:
+                self.problem = f"{self._path}: the spool cannot be opened: {error}"
+                raise SpoolError(self.problem) from error
+        self.problem = ""
+        return self._db
 
     def _begin(self) -> sqlite3.Connection:
         """Open the file, or put it aside and begin anew when it is no spool, also at a second look.
@@ -85,10 +97,8 @@ class Spool:
                 db.execute("INSERT INTO spool VALUES (?, ?)", row)
             if not (isinstance(row[0], str) and isinstance(row[1], int)):
                 raise sqlite3.DatabaseError("it has lost its own name")
-            self.id: str = row[0]
-            self.forgotten: int = row[1]
             kept = db.execute("SELECT max(seq) FROM event").fetchone()[0]
-            self.last: int = max(self.forgotten, kept or 0)
+            self.id, self.forgotten, self.last = row[0], row[1], max(row[1], kept or 0)
         except sqlite3.Error:
             db.close()
             raise
@@ -111,19 +121,20 @@ class Spool:
 
     def put(self, kind: Kind, build: Callable[[int], bytes]) -> int:
         """Keep one event, on disk before this returns; `build` makes its payload from its seq. Raise SpoolError."""
+        db = self._opened()
         seq = self.last + 1
         try:
-            self._check_room()
-            self._db.execute("INSERT INTO event VALUES (?, ?, ?)", (seq, kind, build(seq)))
+            self._check_room(db)
+            db.execute("INSERT INTO event VALUES (?, ?, ?)", (seq, kind, build(seq)))
         except (sqlite3.Error, OSError) as error:
             raise SpoolError(f"{self._path}: {error}") from error
         self.last = seq
         return seq
 
-    def _check_room(self) -> None:
+    def _check_room(self, db: sqlite3.Connection) -> None:
         """Refuse to grow into the last of the disk; what was forgotten leaves room within the file."""
         disk = os.statvfs(self._path.parent)
-        if disk.f_bavail * disk.f_frsize < FLOOR and self._db.execute("PRAGMA freelist_count").fetchone()[0] < SPARE:
+        if disk.f_bavail * disk.f_frsize < FLOOR and db.execute("PRAGMA freelist_count").fetchone()[0] < SPARE:
             raise OSError(f"less than {FLOOR >> 20} MB are free on its disk")
 
     def forget(self, seq: int) -> None:
@@ -132,26 +143,28 @@ class Spool:
         while self.forgotten < seq:
             upto = min(seq, self.forgotten + FORGET)
             try:
-                with self._transaction():
-                    self._db.execute("DELETE FROM event WHERE seq <= ?", (upto,))
-                    self._db.execute("UPDATE spool SET forgotten = ?", (upto,))
+                with _transaction(self._opened()) as db:
+                    db.execute("DELETE FROM event WHERE seq <= ?", (upto,))
+                    db.execute("UPDATE spool SET forgotten = ?", (upto,))
             except sqlite3.Error as error:
                 raise SpoolError(f"{self._path}: {error}") from error
             self.forgotten = upto
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction:  # a full disk has rolled back by itself
-                self._db.execute("ROLLBACK")
-
     def close(self) -> None:
         """Close the file; what waits stays on disk."""
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
+
+
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:  # a full disk has rolled back by itself
+            db.execute("ROLLBACK")
 
 
 class Reader:

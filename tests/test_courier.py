@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.courier import PATIENCE_S, WINDOW, Acked, Courier, Kept, Window
-from device.spool import Reader, Spool
+from device.spool import Spool
 from device.wire.link import Heard, LinkChanged, LinkSaid
 from device.wire.messages import OLDEST, SEQ, SPOOL, Ack, Place, encode
 
@@ -145,13 +145,13 @@ def test_a_bad_line_loses_doubles_and_reorders_nothing(spool: Spool, tmp_path: P
     wire.spool = spool.id
     said: queue.SimpleQueue[Acked] = queue.SimpleQueue()
     courier = Courier(
-        reader=Reader(tmp_path / "spool.db"), spool=spool.id, acked=0, last=0, place=PLACE, say=wire.say, tell=said.put
+        path=tmp_path / "spool.db", place=PLACE, say=wire.say, tell=said.put
     )  # fmt: skip
     wire.hear.append(courier.inbox)
     courier.thread.start()
     courier.inbox.put(LinkChanged(up=True))
     for _ in range(150):
-        courier.inbox.put(Kept(spool.put("scan", lambda seq: str(seq).encode())))
+        courier.inbox.put(Kept(spool.id, spool.put("scan", lambda seq: str(seq).encode())))
     deadline, acked = time.monotonic() + 60, 0
     while acked < 150 and time.monotonic() < deadline:
         acked = said.get(timeout=30).seq
@@ -164,11 +164,11 @@ def test_a_bad_line_loses_doubles_and_reorders_nothing(spool: Spool, tmp_path: P
 def test_an_acknowledgement_beyond_what_was_kept_is_not_believed(spool: Spool, tmp_path: Path) -> None:
     said: queue.SimpleQueue[Acked] = queue.SimpleQueue()
     courier = Courier(
-        reader=Reader(tmp_path / "spool.db"), spool=spool.id, acked=0, last=0, place=PLACE,
+        path=tmp_path / "spool.db", place=PLACE,
         say=lambda *_args, **_how: True, tell=said.put,
     )  # fmt: skip
     courier.thread.start()
-    courier.inbox.put(Kept(spool.put("scan", lambda seq: str(seq).encode())))
+    courier.inbox.put(Kept(spool.id, spool.put("scan", lambda seq: str(seq).encode())))
     for seq in (99, 1):
         ack = encode(Ack(spool=spool.id, seq=seq))
         courier.inbox.put(Heard(topic=PLACE.topic("ack"), payload=ack))

@@ -162,14 +162,14 @@ def test_the_lamp_goes_back_to_waiting(scene: Scene) -> None:
 def test_what_cannot_be_kept_is_not_granted(scene: Scene) -> None:
     scene.show()
     relay = scene.edges(RELAY)
-    scene.spool._db.execute("PRAGMA query_only=1")
+    scene.spool._opened().execute("PRAGMA query_only=1")
     scene.show()
     assert [event.seq for event in scene.events()] == [1]
     assert scene.edges(RELAY) <= relay + 1  # the first pulse may have ended meanwhile
     assert (scene.lit(RED), scene.lit(GREEN)) == (True, True)
     health = scene.retained("health", messages.Health)
     assert [fault.fault for fault in health.faults] == ["spool_failed"]
-    scene.spool._db.execute("PRAGMA query_only=0")
+    scene.spool._opened().execute("PRAGMA query_only=0")
     scene.wait(1.1)
     assert scene.retained("health", messages.Health).faults == (), "it must notice by itself"
     assert [event.event_type for event in scene.events()] == ["grant", "raised", "cleared"]

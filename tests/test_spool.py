@@ -69,20 +69,26 @@ def test_a_broken_file_is_put_aside_and_kept(tmp_path: Path) -> None:
     assert aside.read_bytes().startswith(b"this was once")
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_disk_that_cannot_be_used_is_named_and_tried_again(tmp_path: Path) -> None:
     (tmp_path / "spool.db").mkdir()
+    spool = Spool(tmp_path / "spool.db")
+    assert "spool.db: the spool cannot be opened" in spool.problem
     with pytest.raises(SpoolError, match=r"spool\.db"):
-        Spool(tmp_path / "spool.db")
+        put(spool, "a")
+    (tmp_path / "spool.db").rmdir()
+    assert put(spool, "a") == 1
+    assert spool.problem == ""
+    spool.close()
 
 
 def test_a_full_disk_keeps_nothing_and_says_so(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool.db")
     put(spool, "a")
-    pages = spool._db.execute("PRAGMA page_count").fetchone()[0]
-    spool._db.execute(f"PRAGMA max_page_count={pages}")
+    pages = spool._opened().execute("PRAGMA page_count").fetchone()[0]
+    spool._opened().execute(f"PRAGMA max_page_count={pages}")
     with pytest.raises(SpoolError, match="full"):
         put(spool, "x" * 50_000)
-    spool._db.execute("PRAGMA max_page_count=100000")
+    spool._opened().execute("PRAGMA max_page_count=100000")
     assert put(spool, "b") == 2
     spool.close()
 

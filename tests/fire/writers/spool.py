@@ -25,7 +25,7 @@ def write(folder: Path, synchronous: str) -> None:
     """Keep events over several starts of a gate; forget some, as when a controller acknowledges them."""
     for puts in TURNS:
         spool, reader = Spool(folder / "spool.db"), Reader(folder / "spool.db")
-        spool._db.execute(f"PRAGMA synchronous={synchronous}")
+        spool._opened().execute(f"PRAGMA synchronous={synchronous}")
         say("spool", spool.id)
         for _ in range(puts):
             say("kept", spool.put("scan", payload))
@@ -42,7 +42,8 @@ def find(folder: Path, shown: bytes) -> str:
     try:
         spool, reader = Spool(folder / "spool.db"), Reader(folder / "spool.db")
         try:
-            return f"unreadable: {spool.mended}" if spool.mended else _wrong(spool, reader, said(shown))
+            problem = spool.mended or spool.problem
+            return f"unreadable: {problem}" if problem else _wrong(spool, reader, said(shown))
         finally:
             reader.close()
             spool.close()
@@ -58,7 +59,7 @@ def _wrong(spool: Spool, reader: Reader, promised: dict[str, str]) -> str:
         "forgotten unasked": spool.forgotten > int(promised.get("forgetting", 0)),
         "gap": [event.seq for event in events] != list(range(spool.forgotten + 1, spool.last + 1)),
         "changed": any(event.payload != payload(event.seq) for event in events),
-        "damaged": spool._db.execute("PRAGMA integrity_check").fetchone()[0] != "ok",
+        "damaged": spool._opened().execute("PRAGMA integrity_check").fetchone()[0] != "ok",
         "stuck": spool.put("scan", payload) != spool.last,
     }
     return ", ".join(name for name, found in wrong.items() if found)
