@@ -80,9 +80,7 @@ class Record:
                 lambda seq: encode(cast("Message", event(spool=self._spool.id, seq=seq, **stamp, **fields))),
             )
         except (SpoolError, MessageError) as error:
-            # A fault that cannot be spooled either is at least said in the retained health.
-            if self._faults.raised(FAILED, str(error), stamp["at"]):
-                self.retain("health", self.health)
+            self._failed(error)
             return None
         self._tell()
         self.cleared(FAILED)
@@ -100,6 +98,11 @@ class Record:
             self.keep(Fault, event_type="cleared", fault=fault)
             self.retain("health", self.health)
 
+    def _failed(self, error: Exception) -> None:
+        """Say a fault that cannot be spooled at least in the retained health."""
+        if self._faults.raised(FAILED, str(error), self._clock.wall()):
+            self.retain("health", self.health)
+
     def retain(self, word: str, message: Message) -> bool:
         """Say how something is now; False when there is no connection."""
         return self._say(self._place.topic(word), encode(message), qos=1, retain=True)
@@ -114,10 +117,20 @@ class Record:
         if waiting >= FORGET_EVERY or (waiting and idle and now - self._forgot_at >= EVERY_S):
             self._forgot_at = now
             self.forget()
-        failed = self._faults.detail(FAILED)
-        if failed is not None and now - self._tried_at >= EVERY_S:
+        if now - self._tried_at >= EVERY_S:
             self._tried_at = now
+            self._try_disk()
+
+    def _try_disk(self) -> None:
+        """Notice a full disk though nobody comes, and one that works again by keeping that it had failed."""
+        failed = self._faults.detail(FAILED)
+        if failed is not None:
             self.keep(Fault, event_type="raised", fault=FAILED, detail=failed[:LONGEST_DETAIL])
+            return
+        try:
+            self._spool.check()
+        except SpoolError as error:
+            self._failed(error)
 
     def forget(self) -> None:
         """Drop what the controller has from the disk."""

@@ -131,6 +131,14 @@ class Spool:
         self.last = seq
         return seq
 
+    def check(self) -> None:
+        """Raise SpoolError when the next event could not be kept, as far as that can be known before."""
+        db = self._opened()
+        try:
+            self._check_room(db)
+        except (sqlite3.Error, OSError) as error:
+            raise SpoolError(f"{self._path}: {error}") from error
+
     def _check_room(self, db: sqlite3.Connection) -> None:
         """Refuse to grow into the last of the disk; what was forgotten leaves room within the file."""
         disk = os.statvfs(self._path.parent)

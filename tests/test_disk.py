@@ -298,6 +298,15 @@ def test_a_disk_that_works_again_is_noticed_though_nobody_comes(gate: Standing, 
     assert gate.faults() < SOON_S
 
 
+def test_a_disk_that_fills_up_is_noticed_though_nobody_comes(broker: Broker, disk: Path) -> None:
+    config = configure(disk.parent, PLACE.entrance, broker.wire)
+    with standing(config, broker) as gate:
+        others = fill(disk)
+        assert gate.faults("spool_failed") < SOON_S
+        others.unlink()
+        assert gate.faults() < SOON_S
+
+
 def test_a_gate_that_starts_on_a_full_disk_answers_and_recovers(broker: Broker, disk: Path) -> None:
     config = configure(disk.parent, PLACE.entrance, broker.wire)
     with standing(config, broker):
