@@ -97,7 +97,8 @@ def _refuse_foreign(db: Database, path: Path) -> None:
     tables = set(db.table_names())
     if tables and Migrations.migrations_table not in tables:
         raise StoreError(f"{path}: the database of some other program; see [store] path")
-    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    with Database(memory=True) as fresh:
+        known = {migration.name for migration in migrations.pending(fresh)}
     newer = [migration.name for migration in migrations.applied(db) if migration.name not in known]
     if newer:
         raise StoreError(
