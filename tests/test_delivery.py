@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ class World:
     def last(self) -> int:
         """Return the last seq the gate has kept; 0 before there is a spool."""
         try:
-            with sqlite3.connect(f"file:{self.folder / NORTH / 'spool.db'}?mode=ro", uri=True) as db:
+            with closing(sqlite3.connect(f"file:{self.folder / NORTH / 'spool.db'}?mode=ro", uri=True)) as db:
                 kept, forgotten = db.execute("SELECT max(seq), (SELECT forgotten FROM spool) FROM event").fetchone()
         except sqlite3.OperationalError:
             return 0
