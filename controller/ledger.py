@@ -1,0 +1,155 @@
+"""Which gates may speak, and which claim codes are open. The broker follows this book, never the other way round."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from device.wire.messages import Place
+
+BUSY_S: Final = 10.0  # seconds to wait for another program that writes
+REFUSALS: Final = 1000  # rows
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS claims ( -- one an entrance: a new code replaces the old
+    site TEXT NOT NULL,
+    entrance TEXT NOT NULL,
+    key BLOB NOT NULL, -- what scrypt makes of the code, never the code
+    until INTEGER NOT NULL, -- seconds since 1970, UTC
+    tries INTEGER NOT NULL, -- that are left
+    PRIMARY KEY (site, entrance)
+);
+CREATE TABLE IF NOT EXISTS gates (
+    name TEXT PRIMARY KEY, -- in its certificate
+    site TEXT NOT NULL,
+    entrance TEXT NOT NULL,
+    enrolled_at INTEGER NOT NULL,
+    certified_until INTEGER NOT NULL,
+    revoked_at INTEGER -- NULL: in force
+);
+CREATE UNIQUE INDEX IF NOT EXISTS one_gate_an_entrance ON gates (site, entrance) WHERE revoked_at IS NULL;
+CREATE TABLE IF NOT EXISTS refusals ( -- by the broker
+    kind TEXT NOT NULL, -- see controller/refusals.py; revoked: a name that is not in force came back
+    who TEXT NOT NULL, -- a gate's name, an address, or nothing where the broker does not say
+    what TEXT NOT NULL, -- the last topic or reason, as somebody sent it
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    times INTEGER NOT NULL,
+    PRIMARY KEY (kind, who)
+);
+"""
+
+
+class Noted(NamedTuple):
+    """What the broker refused to one name; times are seconds since 1970."""
+
+    kind: str
+    who: str
+    what: str
+    first_at: int
+    last_at: int
+    times: int
+
+
+class Ledger:
+    """A small SQLite file. Any thread may use it, and several programs at once; times are seconds since 1970."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the book, for its owner's eyes alone."""
+        path.touch(mode=0o600)
+        self._db = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False, isolation_level=None)
+        self._turn = threading.Lock()
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._turn:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+
+    # Claim codes
+
+    def offer(self, place: Place, key: bytes, *, until: int, tries: int) -> None:
+        """Open a claim code for an entrance, in place of an earlier one."""
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?)", (*place, key, until, tries))
+
+    def attempt(self, place: Place, now: int) -> bytes | None:
+        """Count one try, and return the key to compare with; None: no code is open, or its tries are used up."""
+        with self._writing() as db:
+            db.execute("DELETE FROM claims WHERE until <= ? OR tries <= 0", (now,))
+            row = db.execute(
+                "UPDATE claims SET tries = tries - 1 WHERE site = ? AND entrance = ? RETURNING key", place
+            ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def claimed(self, place: Place, key: bytes) -> bool:
+        """Use up a claim code. Of those who come with it at the same time, one is told True."""
+        with self._writing() as db:
+            used = db.execute("DELETE FROM claims WHERE site = ? AND entrance = ? AND key = ?", (*place, key))
+        return used.rowcount == 1
+
+    # Gates
+
+    def enrolled(self, place: Place, name: str, *, at: int, until: int) -> None:
+        """Let a gate speak for an entrance from now on, and no longer one that did so before."""
+        with self._writing() as db:
+            db.execute(REVOKE, (at, *place))
+            db.execute("INSERT INTO gates VALUES (?, ?, ?, ?, ?, NULL)", (name, *place, at, until))
+
+    def renewed(self, name: str, *, until: int) -> None:
+        """Note until when a gate's newest certificate is good."""
+        with self._writing() as db:
+            db.execute("UPDATE gates SET certified_until = ? WHERE name = ?", (until, name))
+
+    def revoked(self, place: Place, *, at: int) -> bool:
+        """Let nobody speak for an entrance any more, and close its claim code. False: nobody did."""
+        with self._writing() as db:
+            db.execute("DELETE FROM claims WHERE site = ? AND entrance = ?", place)
+            return db.execute(REVOKE, (at, *place)).rowcount > 0
+
+    def names(self) -> list[str]:
+        """Return the names of all gates in force."""
+        with self._turn:
+            return [name for (name,) in self._db.execute("SELECT name FROM gates WHERE revoked_at IS NULL")]
+
+    # What the broker refused
+
+    def refused(self, noted: Iterable[Noted]) -> None:
+        """Add to what was refused, in one transaction; a thousand kinds and names are kept."""
+        with self._writing() as db:
+            db.executemany(
+                "INSERT INTO refusals VALUES (:kind, :who, :what, :first_at, :last_at, :times)"
+                " ON CONFLICT (kind, who) DO UPDATE SET"
+                " what = excluded.what, last_at = excluded.last_at, times = times + excluded.times",
+                [each._asdict() for each in noted],
+            )
+            db.execute(
+                "DELETE FROM refusals WHERE rowid IN"
+                " (SELECT rowid FROM refusals ORDER BY last_at DESC LIMIT -1 OFFSET ?)",
+                (REFUSALS,),
+            )
+
+    def refusals(self, since: int = 0) -> list[Noted]:
+        """Return what was refused at this time or later, newest first."""
+        with self._turn:
+            rows = self._db.execute("SELECT * FROM refusals WHERE last_at >= ? ORDER BY last_at DESC", (since,))
+            return [Noted(*row) for row in rows]
+
+
+REVOKE: Final = "UPDATE gates SET revoked_at = ? WHERE site = ? AND entrance = ? AND revoked_at IS NULL"

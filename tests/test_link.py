@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import queue
+import time
+from pathlib import Path
+
+from device.wire.link import Heard, Link, LinkChanged, LinkSaid
+from tests.guarded import guarded
+
+WORDS = 8_000
+
+
+def test_a_link_over_tls_stays_up_while_another_thread_says_much(tmp_path: Path) -> None:
+    inbox: queue.SimpleQueue[LinkSaid] = queue.SimpleQueue()
+    with guarded(tmp_path) as on:
+        link = Link(on.installation.wire, name="talker", hear=("menshen/#",), put=inbox.put)
+        link.start()
+        assert inbox.get(timeout=10) == LinkChanged(up=True)
+        for number in range(WORDS):
+            assert link.say("menshen/expo/north/ack", b"x" * 200, qos=number % 2)
+            if number % 100 == 0:
+                time.sleep(0.001)  # the other thread's turn: both are at work at once
+        assert link.say("menshen/expo/north/ack", b"last", qos=1)
+        while (said := inbox.get(timeout=20)) != Heard(topic="menshen/expo/north/ack", payload=b"last"):
+            assert isinstance(said, Heard)
+        link.stop()
