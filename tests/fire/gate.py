@@ -89,10 +89,15 @@ class Notes:
         self.count = self._file.read().count(b"\n")
         self._reader = Reader(Path(gate.config.gate.data) / "spool.db")
         self._spool = gate.spool.id
+        self._noted = gate.spool.last
         self._tell = gate.courier.inbox.put
 
     def kept(self, kept: Kept) -> None:
         """Note an event that can be read back from the disk, then wake the courier."""
+        if kept.seq == self._noted:  # said again at the start
+            self._tell(kept)
+            return
+        self._noted = kept.seq
         (event,) = self._reader.after(kept.seq - 1, 1)
         digest = hashlib.sha256(event.payload).hexdigest()
         self._file.write(f"{self._spool} {event.seq} {digest}\n".encode())
