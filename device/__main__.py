@@ -25,7 +25,7 @@ from device.policy import Policy
 from device.probe import Probe
 from device.record import Record
 from device.settings import SettingsError, example
-from device.spool import Spool, SpoolError
+from device.spool import Spool
 from device.wire.link import Link, LinkSaid, Will
 from device.wire.messages import Info, Place, Status, encode
 from hardware import board as boards
@@ -169,14 +169,16 @@ def run(*, path: Path, stage: bool) -> None:
     """Guard the entrance until stopped. 开始值守"""
     try:
         config = configuration.load(path)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    if stage and config.pins.driver != "mock":
+        raise click.ClickException(f'{path}: --stage moves emulated parts only: set pins.driver = "mock"')
+    try:
         built = Gate(config)
-    except (SettingsError, TrustError, PartError, SpoolError) as error:
+    except (TrustError, PartError) as error:
         raise click.ClickException(str(error)) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: built.stop())
-    if stage and config.pins.driver != "mock":
-        built.close()
-        raise click.ClickException(f'{path}: --stage moves emulated parts only: set pins.driver = "mock"')
     if stage:
         threading.Thread(target=_play, args=(built,), name="stage", daemon=True).start()
     try:

@@ -114,7 +114,7 @@ class Record:
     def look(self, now: float, *, idle: bool) -> None:
         """Forget what may be forgotten, and see whether a disk that failed works again."""
         waiting = self._acked - self._spool.forgotten
-        if waiting >= FORGET_EVERY or (waiting and idle and now - self._forgot_at >= EVERY_S):
+        if waiting >= FORGET_EVERY or (waiting > 0 and idle and now - self._forgot_at >= EVERY_S):
             self._forgot_at = now
             self.forget()
         if now - self._tried_at >= EVERY_S:

@@ -112,11 +112,14 @@ def test_the_book_keeps_the_newest_thousand(ledger: Ledger) -> None:
 
 @contextmanager
 def watched(on: Guarded) -> Iterator[subprocess.Popen[str]]:
-    """Run the broker as `menshen controller broker` does, until the block ends."""
+    """Run the broker as `menshen controller broker` does, from when it runs until the block ends."""
     words = [sys.executable, "-c", "from controller.sentry import broker; broker()"]
     folder = str(on.installation.folder)
     with subprocess.Popen([*words, "--folder", folder], stderr=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stderr is not None
+            while "running" not in (said := process.stderr.readline()):
+                assert said, "it ended"
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
@@ -127,8 +130,6 @@ def test_the_broker_runs_and_its_refusals_are_in_the_book(tmp_path: Path) -> Non
     on.broker.stop()
     with watched(on) as process:
         assert process.stderr is not None
-        while "running" not in (said := process.stderr.readline()):
-            assert said, "it ended"
         name, north = on.admit(NORTH)
         on.registrar.revoke(NORTH)
         with on.attacker(north.path) as gate:
@@ -157,8 +158,6 @@ def test_the_broker_does_not_run_on_unwatched(tmp_path: Path) -> None:
     on.broker.stop()
     with watched(on) as process:
         assert process.stderr is not None
-        while "running" not in (said := process.stderr.readline()):
-            assert said, "it ended"
         process.stderr.close()  # whoever kept its words is gone
         deadline = time.monotonic() + PATIENCE_S
         while process.poll() is None:
