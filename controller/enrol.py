@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -148,9 +148,11 @@ class Registrar:
         return True
 
 
-def _registrar(folder: Path) -> Registrar:
+@contextmanager
+def _registrar(folder: Path) -> Iterator[Registrar]:
     try:
-        return Registrar.at(Installation(folder))
+        with Installation(folder) as installation:
+            yield Registrar.at(installation)
     except AuthorityError as error:
         raise click.ClickException(str(error)) from error
 
@@ -163,10 +165,8 @@ def _registrar(folder: Path) -> Registrar:
 )
 def claim_command(*, folder: Path, where: Place, out: Path | None) -> None:
     """Print a claim code for the gate of an entrance: good once, for ten minutes. 生成一次性领取码，十分钟内有效"""
-    try:
-        claim = _registrar(folder).claim(where)
-    except AuthorityError as error:
-        raise click.ClickException(str(error)) from error
+    with _registrar(folder) as registrar:
+        claim = registrar.claim(where)
     code = segno.make_qr(claim.text)
     code.terminal(compact=True)
     if out:
@@ -179,7 +179,9 @@ def claim_command(*, folder: Path, where: Place, out: Path | None) -> None:
 @click.argument("where", metavar="SITE/ENTRANCE", callback=place)
 def revoke_command(*, folder: Path, where: Place) -> None:
     """Take the identity of an entrance's gate back, at once and for good. 立即吊销门机身份"""
-    if not _registrar(folder).revoke(where):
+    with _registrar(folder) as registrar:
+        told = registrar.revoke(where)
+    if not told:
         raise click.ClickException(
             f"{where} is revoked, but the broker does not answer; it will know when it starts, or the controller does"
         )

@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import subprocess
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 import click
 import msgspec
@@ -47,6 +47,16 @@ class Installation:
             self.ledger = Ledger(self.folder / "ledger.db")
         except (OSError, sqlite3.Error) as error:
             raise AuthorityError(f"{folder}/ledger.db: {error}; run this as the owner of the folder") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the book."""
+        self.ledger.close()
 
     @classmethod
     def make(cls, folder: Path, doors: Doors) -> Installation:
@@ -103,6 +113,7 @@ def init(*, folder: Path, host: str, gates: int, own: int, enrol: int) -> None:
         made = Installation.make(folder, Doors(host=host, gates=gates, own=own, enrol=enrol))
     except (AuthorityError, BrokerError) as error:
         raise click.ClickException(str(error)) from error
+    made.close()
     click.echo(
         f"{made.folder}: gates reach this machine as {host}. For controller.toml / 请写入 controller.toml：\n\n[wire]"
     )

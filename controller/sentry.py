@@ -85,6 +85,7 @@ def broker(*, folder: Path) -> None:
         process.terminate()  # it would go on unwatched where nobody takes our own words any more
         over.set()
         writer.join()
+        installation.close()
     sys.exit(process.wait())
 
 

@@ -130,7 +130,7 @@ class Guarded:
     def stop(self) -> None:
         """End it."""
         self.broker.stop()
-        self.installation.ledger.close()
+        self.installation.close()
         self._log.close()
 
 

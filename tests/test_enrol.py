@@ -372,7 +372,8 @@ def test_the_controllers_commands_make_an_installation_a_code_and_an_end(tmp_pat
     assert ClaimCode.parse(shown.text) == ClaimCode(HERE, int(ports[2]), NORTH, code[1])
     alone = CliRunner().invoke(revoke_command, [*folder, "expo/north"])
     assert "the broker does not answer" in alone.output
-    broker = GuardedBroker(Installation(tmp_path / "authority"))
-    broker.start()
-    assert CliRunner().invoke(revoke_command, [*folder, "expo/north"]).exit_code == 0
-    broker.stop()
+    with Installation(tmp_path / "authority") as installation:
+        broker = GuardedBroker(installation)
+        broker.start()
+        assert CliRunner().invoke(revoke_command, [*folder, "expo/north"]).exit_code == 0
+        broker.stop()
