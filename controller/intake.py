@@ -16,8 +16,10 @@ from controller.rules import Run, reason_of
 from controller.store import EventRow, Spool, Store
 from device.wire.link import Heard
 from device.wire.messages import (
+    COMMAND,
     EVENTS,
     OLDEST,
+    REPLY,
     SEQ,
     SPOOL,
     Applied,
@@ -109,7 +111,7 @@ class Intake:
 
     def _hear(self, heard: Heard) -> None:
         place, word = parse_topic(heard.topic)
-        if word in OURS:
+        if word in OURS or word.startswith((COMMAND, REPLY)):  # what became of a command comes as an event as well
             return
         if word.startswith(ALERT):
             if heard.payload:
@@ -123,6 +125,8 @@ class Intake:
         elif word in DOCUMENTS:
             self._document(place, *DOCUMENTS[word], heard)
         else:
+            if SPOOL in heard.headers:  # an event of a kind that a newer gate knows: what is behind it must come
+                self._pass_over(place, self._entrance(place, heard), heard.headers)
             raise MessageError("no gate says this word")
 
     def _event(self, place: Place, kind: Kind, heard: Heard) -> None:

@@ -23,7 +23,7 @@ ANSWERS: Final = f"{CONTROL}/response"
 WAIT_S: Final = 10.0  # seconds for the broker to answer
 
 GATE_SAYS: Final = (
-    "status", "info", "state", "health", "scan", "passage", "duty", "fault", "policy/applied", "reply/+",
+    "status", "info", "state", "health", "scan", "passage", "duty", "fault", "command", "policy/applied", "reply/+",
 )  # fmt: skip
 GATE_HEARS: Final = ("ack", "policy/desired", "cmd/+")
 CONTROLLER_SAYS: Final = ("ack", "alert/+", "cmd/+", "policy/desired", "status")  # status: of a gate it cut off

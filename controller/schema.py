@@ -23,6 +23,12 @@ def begin(db: Database) -> None:
     db.executescript(VIEWS)
 
 
+@migrations()
+def commands(db: Database) -> None:
+    """Show commands."""
+    db.execute(COMMANDS)
+
+
 ENTRANCES: Final = """
 CREATE TABLE entrances (
     id INTEGER PRIMARY KEY,
@@ -175,4 +181,16 @@ CREATE VIEW open_alerts AS SELECT
     n.site, n.name AS entrance, a.kind, a.severity, a.since, a.count,
     a.what_zh, a.what_en, a.next_zh, a.next_en, a.updated
     FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE a.state = 'open' ORDER BY a.since;
+"""
+
+COMMANDS: Final = """
+CREATE VIEW commands AS SELECT
+    at, site, entrance, event_type AS outcome,
+    json_extract(payload, '$.verb') AS verb,
+    json_extract(payload, '$.by') AS asked_by,
+    json_extract(payload, '$.reason') AS reason,
+    json_extract(payload, '$.count') AS count,
+    json_extract(payload, '$.command') AS command,
+    clock, received_at, spool, seq
+    FROM timeline WHERE kind = 'command'
 """

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from device.wire import words
-from device.wire.messages import Alert, AnyEvent, Duty, Fault, Kind, Passage, Scan, Text
+from device.wire.messages import Alert, AnyEvent, Commanded, Duty, Fault, Kind, Passage, Scan, Text
 from device.wire.words import Language, say
 
 KINDS: Final[dict[Kind, Text]] = {
@@ -14,6 +14,7 @@ KINDS: Final[dict[Kind, Text]] = {
     "passage": Text("通行", "passage"),
     "duty": Text("值守", "duty"),
     "fault": Text("故障", "fault"),
+    "command": Text("指令", "command"),
 }
 TYPES: Final[dict[str, Text]] = words.OUTCOMES | {
     "passed": Text("已通过", "passed"),
@@ -26,6 +27,8 @@ TYPES: Final[dict[str, Text]] = words.OUTCOMES | {
     "staffed": Text("恢复值守", "staffed again"),
     "raised": Text("出现", "raised"),
     "cleared": Text("消除", "cleared"),
+    "obeyed": Text("指令已执行", "command obeyed"),
+    "refused": Text("指令未执行", "command refused"),
 }
 DIRECTIONS: Final[dict[str, Text]] = {"in": Text("进", "in"), "out": Text("出", "out")}
 PASSES: Final[dict[str, Text]] = {
@@ -43,6 +46,7 @@ CLOCK_UNSURE: Final = Text("时钟不可靠", "clock unsure")
 STYLES: Final[dict[str, str]] = {
     "grant": "green", "passed": "green", "check_in": "green", "staffed": "green", "cleared": "green",
     "refer": "yellow", "not_passed": "yellow", "check_out": "yellow", "warning": "yellow",
+    "obeyed": "cyan", "refused": "yellow",
     "refuse": "red", "forced": "red", "tailgated": "red", "unstaffed": "red", "raised": "red", "critical": "bold red",
 }  # fmt: skip
 
@@ -77,6 +81,9 @@ def _details(event: AnyEvent, tongue: Language) -> list[str]:
             return [event.who]
         case Fault():
             return [words.reason(event.fault, tongue), event.detail]
+        case Commanded():
+            often = f"×{event.count}" if event.count > 1 else ""
+            return [named(words.VERBS, event.verb, tongue), event.by, words.reason(event.reason, tongue), often]
 
 
 def about(alert: Alert, tongue: Language) -> str:

@@ -27,7 +27,7 @@ from device.record import Record
 from device.settings import SettingsError, example
 from device.spool import Spool
 from device.wire.link import Link, LinkSaid, Will
-from device.wire.messages import Info, Place, Status, encode
+from device.wire.messages import COMMAND, Info, Place, Status, encode
 from hardware import board as boards
 from hardware import pins
 from hardware.parts import PartError, Thermometer
@@ -53,11 +53,11 @@ def thermometer(config: Config) -> Callable[[], Thermometer] | None:
 class Gate:
     """One entrance with all its parts, wired and ready to run. Every thread and process puts into one inbox."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self.config = config
         data = Path(config.gate.data)
         place = Place(config.gate.site, config.gate.entrance)
-        clock = Clock()
+        clock = clock or Clock()
         policy = Policy(data / "policy.json", read_site_key(Path(config.gate.site_key)))
         self.inbox: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self.spool = Spool(data / "spool.db")
@@ -78,8 +78,9 @@ class Gate:
         self.link = Link(
             config.wire,
             name=f"{place.site}.{place.entrance}",
-            hear=(place.topic("ack"), place.topic("policy/desired")),
+            hear=(place.topic("ack"), place.topic("policy/desired"), place.topic(f"{COMMAND}+")),
             put=self._heard,
+            as_published=True,
             will=Will(topic=place.topic("status"), payload=encode(Status(state="offline", reason="lost"))),
         )
         self.courier = Courier(

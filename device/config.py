@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from device import settings
 from device.duty import Interval
 from device.wire.link import Wire
-from device.wire.messages import Id
+from device.wire.messages import Id, Verb
 
 Pin = Annotated[int, Meta(ge=2, le=27, description="BCM number of a GPIO pin")]
 
@@ -113,6 +113,15 @@ class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
     skew_s: Annotated[float, Meta(ge=0, le=120, description="seconds two clocks may differ")] = 5.0
 
 
+class CommandsSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the controller may command. Whoever has its key can then do it from afar."""
+
+    allow: Annotated[
+        tuple[Verb, ...],
+        _text('"identify" shows and sounds which gate this is; "open" lets one person through, so add it knowingly'),
+    ] = ("identify",)
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """One gate."""
 
@@ -125,6 +134,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     turnstile: TurnstileSection = TurnstileSection()
     duty: DutySection = DutySection()
     rules: RulesSection = RulesSection()
+    commands: CommandsSection = CommandsSection()
 
 
 def load(path: Path) -> Config:

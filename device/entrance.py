@@ -7,6 +7,7 @@ message and `look` is what time alone brings about; neither waits for a network.
 from __future__ import annotations
 
 import logging
+import math
 import queue
 from collections.abc import Callable
 from datetime import datetime
@@ -26,6 +27,7 @@ from device.passage import Crossing, Passages, Went
 from device.policy import Policy
 from device.probe import Measured, Unmeasured
 from device.record import Record
+from device.remote import Remote
 from device.sight import EyeFault, Seen
 from device.verdict import Verdict, decide, judge
 from device.wire import messages
@@ -37,6 +39,7 @@ from hardware.parts import (
     Colour,
     PresenceChanged,
     Pressed,
+    Tune,
     TurnstilePassed,
 )
 
@@ -90,6 +93,13 @@ class Entrance:
         self._crossing = Crossing()
         sensed = bool(pins.turnstile_passed or (pins.beam_outer and pins.beam_inner))
         self._passages = Passages(release_s=config.turnstile.release_s, sensed=sensed)
+        self._remote = Remote(
+            place=self.place,
+            allow=config.commands.allow,
+            record=record,
+            clock=clock,
+            acts={"open": self._let_through, "identify": self._identify},
+        )
         self._counts = {"grants": 0, "refusals": 0, "passages": 0, "unscanned": 0}
         self._answer_until = 0.0
         self._granted = (b"", b"", now)  # the last code granted: its identity, its bytes, and when
@@ -116,6 +126,7 @@ class Entrance:
 
     def _end(self) -> None:
         self._systemd.say("STOPPING=1")
+        self._remote.look(math.inf)
         self.board.lamp.show("off")
         self._record.retain("status", messages.Status(state="offline", reason="stopped"))
         self._record.forget()
@@ -166,6 +177,7 @@ class Entrance:
         for change in self._duty.look(now, self._local()):
             self._guard(change)
         self._check(now)
+        self._remote.look(now)
         self._record.look(now, idle=self._inbox.empty())
         self._say_state(now)
         self._systemd.say("WATCHDOG=1")
@@ -217,16 +229,31 @@ class Entrance:
         admitted = verdict.outcome == "grant" and guard is None
         if admitted:
             self.board.turnstile.release()
-        self.board.lamp.show(COLOURS[verdict.outcome])
-        self.board.buzzer.play(verdict.outcome)
-        now = self._clock.mono()
-        self._answer_until = now + self._config.rules.answer_s
+        now = self._signal(COLOURS[verdict.outcome], verdict.outcome)
         self._counts["grants" if verdict.outcome == "grant" else "refusals"] += 1
         if admitted and seq is not None:
             self._passages.granted(seq, now)
         elif verdict.outcome == "grant" and guard is not None:
             self._guard(self._duty.badge(guard, now))
         log.info("%s: %s %s", verdict.outcome, checked.scheme, " ".join(verdict.reasons))
+
+    def _signal(self, colour: Colour, tune: Tune) -> float:
+        """Show and sound an answer for a while; return when it began."""
+        self.board.lamp.show(colour)
+        self.board.buzzer.play(tune)
+        now = self._clock.mono()
+        self._answer_until = now + self._config.rules.answer_s
+        return now
+
+    def _let_through(self, seq: int) -> None:
+        """Let one person through because an operator says so: a grant, whose event is a command."""
+        self.board.turnstile.release()
+        self._passages.granted(seq, self._signal("green", "grant"))
+        self._counts["grants"] += 1
+
+    def _identify(self, _seq: int) -> None:
+        """Show and sound which gate this is."""
+        self._signal("blue", "identify")
 
     def _beam(self, beam: Literal["outer", "inner"], at: float, *, broken: bool) -> None:
         direction = self._crossing.edge(beam, at, broken=broken)
@@ -274,6 +301,8 @@ class Entrance:
                 raise Stop(f"the connection's thread died: {reason}")
             case Heard(topic=topic, payload=payload) if topic == self.place.topic("policy/desired"):
                 self._offered(payload)
+            case Heard():
+                self._remote.hear(said)
             case _:
                 pass
 

@@ -107,6 +107,10 @@ class Record:
         """Say how something is now; False when there is no connection."""
         return self._say(self._place.topic(word), encode(message), qos=1, retain=True)
 
+    def answer(self, word: str, message: Message) -> bool:
+        """Say something once, to whoever listens now; False when there is no connection."""
+        return self._say(self._place.topic(word), encode(message), qos=1)
+
     def acknowledged(self, seq: int) -> None:
         """Note what the controller has; it is forgotten when there is time."""
         self._acked = max(self._acked, seq)

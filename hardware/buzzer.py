@@ -1,4 +1,4 @@
-"""The sound a person hears: three tunes that differ in rhythm, for those who do not see the lamp."""
+"""The sound a person hears: tunes that differ in rhythm, for those who do not see the lamp."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ TUNES: Final[dict[Tune, Beeps]] = {
     "grant": Beeps(1, 0.12, 0.05),  # one short: pi
     "refer": Beeps(2, 0.25, 0.15),  # two middling: bee-bee
     "refuse": Beeps(1, 0.9, 0.1),  # one long: baaa
+    "identify": Beeps(12, 0.06, 0.19),  # many short, for as long as it takes to look round
 }
 
 

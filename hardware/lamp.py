@@ -14,6 +14,7 @@ COLOURS: Final[dict[Colour, tuple[int, int, int]]] = {
     "amber": (1, 1, 0),
     "red": (1, 0, 0),
     "white": (1, 1, 1),
+    "blue": (0, 0, 1),
 }
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Grey = NDArray[np.uint8]
-Colour = Literal["off", "green", "amber", "red", "white"]
-Tune = Literal["grant", "refer", "refuse"]
+Colour = Literal["off", "green", "amber", "red", "white", "blue"]
+Tune = Literal["grant", "refer", "refuse", "identify"]
 
 
 class PartError(RuntimeError):

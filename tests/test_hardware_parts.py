@@ -173,11 +173,14 @@ def test_closing_the_board_lets_go_of_the_relay_and_hears_nobody_any_more(tmp_pa
 def test_the_lamp_holds_each_colour(entrance: Entrance, colour: Colour) -> None:
     entrance.board.lamp.show("white")
     entrance.board.lamp.show(colour)
-    levels = {"off": "000", "green": "010", "amber": "110", "red": "100", "white": "111"}
+    levels = {"off": "000", "green": "010", "amber": "110", "red": "100", "white": "111", "blue": "001"}
     assert "".join(str(int(entrance.level(pin))) for pin in LAMP) == levels[colour]
 
 
-@pytest.mark.parametrize(("tune", "rhythm"), [("grant", [0.12]), ("refer", [0.25, 0.25]), ("refuse", [0.9])])
+@pytest.mark.parametrize(
+    ("tune", "rhythm"),
+    [("grant", [0.12]), ("refer", [0.25, 0.25]), ("refuse", [0.9]), ("identify", [0.06] * 12)],
+)
 def test_each_tune_has_its_own_rhythm(entrance: Entrance, tune: Tune, rhythm: list[float]) -> None:
     entrance.board.buzzer.play(tune)
     until(lambda: len(entrance.edges(BUZZER)) == 2 * len(rhythm))

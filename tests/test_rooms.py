@@ -34,6 +34,7 @@ PURE: Final = (
     "device/verdict.py",
     "device/passage.py",
     "device/duty.py",
+    "device/commands.py",
     "device/forehead.py",
     "device/codes/*.py",
     "controller/rules.py",

@@ -74,13 +74,23 @@ class Will:
 
 
 class Link:
-    """Keeps one connection up. `put` is called from its thread and must not block."""
+    """Keeps one connection up. `put` is called from its thread and must not block.
+
+    `as_published` also marks what is retained from now on, not only what was retained before we listened.
+    """
 
     def __init__(
-        self, wire: Wire, *, name: str, hear: tuple[str, ...], put: Callable[[LinkSaid], None], will: Will | None = None
+        self,
+        wire: Wire,
+        *,
+        name: str,
+        hear: tuple[str, ...],
+        put: Callable[[LinkSaid], None],
+        will: Will | None = None,
+        as_published: bool = False,
     ) -> None:
         self._wire = wire
-        self._hear = hear
+        self._hear = [(topic, SubscribeOptions(qos=1, retainAsPublished=as_published)) for topic in hear]
         self._put = put
         self._up = False
         self._stopping = False
@@ -128,12 +138,18 @@ class Link:
         qos: int = 0,
         retain: bool = False,
         headers: Mapping[str, str] | None = None,
+        expires_s: int | None = None,
     ) -> bool:
-        """Hand a message to the connection; never waits. False: there is no connection."""
+        """Hand a message to the connection; never waits. False: there is no connection.
+
+        After `expires_s` the broker no longer hands it on.
+        """
         properties = None
-        if headers:
+        if headers or expires_s is not None:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.UserProperty = list(headers.items())
+            properties.UserProperty = list((headers or {}).items())
+            if expires_s is not None:
+                properties.MessageExpiryInterval = expires_s
         if not self._up:
             return False
         info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
@@ -154,12 +170,12 @@ class Link:
         if code.is_failure:
             self._down(f"the broker refused us: {code}")
         elif self._hear:
-            client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._hear])
+            client.subscribe(self._hear)
         else:
             self._rise()
 
     def _on_subscribe(self, _c: mqtt.Client, _d: Any, _mid: int, codes: list[ReasonCode], _props: Any) -> None:
-        denied = [topic for topic, code in zip(self._hear, codes, strict=False) if code.value >= FAILURE]
+        denied = [topic for (topic, _), code in zip(self._hear, codes, strict=False) if code.value >= FAILURE]
         if denied:
             self._down(f"the broker does not let us hear {', '.join(denied)}")
         else:

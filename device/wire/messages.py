@@ -23,8 +23,14 @@ OLDEST: Final = "oldest"
 ID_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # not $, which a newline may follow
 Id = Annotated[str, Meta(pattern=ID_PATTERN, min_length=2, max_length=32)]
 
-Kind = Literal["scan", "passage", "duty", "fault"]
-KINDS: Final[tuple[Kind, ...]] = ("scan", "passage", "duty", "fault")
+Kind = Literal["scan", "passage", "duty", "fault", "command"]
+KINDS: Final[tuple[Kind, ...]] = ("scan", "passage", "duty", "fault", "command")
+
+Verb = Literal["open", "identify"]
+VERBS: Final[tuple[Verb, ...]] = ("open", "identify")
+COMMAND: Final = "cmd/"  # before the verb in a topic, as is the next
+REPLY: Final = "reply/"
+COMMAND_S: Final = 10.0  # seconds a command may be good for; a longer one is a late command waiting
 
 Outcome = Literal["grant", "refer", "refuse"]
 Temperature = Literal["normal", "recheck", "high", "unknown", "off"]
@@ -115,7 +121,7 @@ class Scan(Event, frozen=True, kw_only=True):
 
 
 class Passage(Event, frozen=True, kw_only=True):
-    """Someone went through, or did not. `scan` is the seq of the grant it belongs to."""
+    """Someone went through, or did not. `scan` is the seq of the grant it belongs to: a scan, or a command to open."""
 
     event_type: Literal["passed", "not_passed", "forced", "tailgated"]
     direction: Literal["in", "out", "unknown"] = "unknown"
@@ -140,8 +146,28 @@ class Fault(Event, frozen=True, kw_only=True):
     detail: str = ""
 
 
-AnyEvent = Scan | Passage | Duty | Fault
-EVENTS: Final[dict[Kind, type[AnyEvent]]] = {"scan": Scan, "passage": Passage, "duty": Duty, "fault": Fault}
+class Commanded(Event, frozen=True, kw_only=True):
+    """A command was obeyed, or refused for `reason`. `by` and `command` are its sender and id, as far as it was read.
+
+    A refusal that repeats itself is kept once and then once a minute, with how many there were since as `count`.
+    """
+
+    event_type: Literal["obeyed", "refused"]
+    verb: str = ""
+    by: str = ""
+    command: str = ""
+    reason: str = ""
+    count: int = 1
+
+
+AnyEvent = Scan | Passage | Duty | Fault | Commanded
+EVENTS: Final[dict[Kind, type[AnyEvent]]] = {
+    "scan": Scan,
+    "passage": Passage,
+    "duty": Duty,
+    "fault": Fault,
+    "command": Commanded,
+}
 KIND_OF: Final[dict[type[AnyEvent], Kind]] = {event: kind for kind, event in EVENTS.items()}
 
 
@@ -232,6 +258,26 @@ class Applied(Message, frozen=True, kw_only=True):
     version: int
     at: datetime
     problem: str = ""
+
+
+class Command(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Said on cmd/<verb>, never retained: do this, now. `by` is who wants it, as the sender says.
+
+    A field that the gate does not know might be a condition, so it refuses.
+    """
+
+    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+\Z", min_length=8, max_length=64)]
+    to: str  # SITE/ENTRANCE, once more: a bridge between brokers may have changed the topic
+    by: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z", max_length=64)]
+    expires_at: Annotated[datetime, Meta(tz=True)]
+
+
+class Reply(Message, frozen=True, kw_only=True):
+    """Said on reply/<verb>, never retained: what became of the command with this id; "" when none could be read."""
+
+    id: str
+    outcome: Literal["done", "refused"]
+    reason: str = ""
 
 
 M = TypeVar("M", bound=Message)

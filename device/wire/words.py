@@ -1,4 +1,4 @@
-"""What people read, in both languages: outcomes, reasons, faults. One place, so that every screen says the same."""
+"""What people read, in both languages: outcomes, reasons, faults, commands. One place: every screen says the same."""
 
 from __future__ import annotations
 
@@ -30,6 +30,25 @@ REASONS: Final[dict[str, Text]] = {
     "not_kept": Text("记录无法保存", "the record could not be kept"),
 }
 
+VERBS: Final[dict[str, Text]] = {
+    "open": Text("放行一人", "open"),
+    "identify": Text("声光定位", "identify"),
+}
+
+# Why a command was not obeyed, beside `clock_unsure` and `not_kept`.
+COMMANDS: Final[dict[str, Text]] = {
+    "not_a_command": Text("不是有效指令", "not a command"),
+    "unknown_verb": Text("未知指令", "a command this gate does not know"),
+    "not_allowed": Text("本入口未允许此指令", "not allowed at this entrance"),
+    "foreign": Text("发给其他入口的指令", "meant for another entrance"),
+    "retained": Text("保留消息不执行", "retained on the broker"),
+    "late": Text("指令已过期", "too late"),
+    "far_ahead": Text("有效期过长，或两端时钟不一致", "good for too long, or the two clocks differ"),
+    "repeated": Text("重复指令", "said before"),
+    "perhaps_repeated": Text("设备刚启动，无法确认是否已执行", "perhaps obeyed already: the gate has just started"),
+    "busy": Text("上一指令刚执行", "another was obeyed a moment ago"),
+}
+
 FAULTS: Final[dict[str, Text]] = {
     "camera_lost": Text("摄像头无画面", "no picture from the camera"),
     "camera_black": Text("画面全黑", "the picture is black"),
@@ -58,5 +77,5 @@ def say(text: Text, tongue: Language) -> str:
 
 def reason(name: str, tongue: Language) -> str:
     """Return the words for a reason or fault; an unknown name stands for itself."""
-    text = REASONS.get(name) or FAULTS.get(name)
+    text = REASONS.get(name) or FAULTS.get(name) or COMMANDS.get(name)
     return say(text, tongue) if text else name
