@@ -39,7 +39,7 @@ OUTCOMES: Final[dict[str, Text]] = {
     "done": Text("已执行", "done"),
     "refused": Text("未执行", "refused"),
     "unknown": Text(
-        "没有回复：不知道是否已执行。指令现已失效，不会再被执行；重发前请先查看现场，或 `menshen events --kind command`",
+        "没有回复：不知道是否已执行。指令现已失效，不会再执行；重发前请查看现场，或 `menshen events --kind command`",
         "no answer: not known whether it was done. It has expired and will not be done any more; look at the gate, or "
         "at `menshen events --kind command`, before you say it again",
     ),
