@@ -136,7 +136,7 @@ def test_no_flood_and_no_clock_makes_it_forget_what_it_obeyed(told: Told) -> Non
     payload = good(told)
     assert told.reason(payload) == ""
     for number in range(5 * REMEMBERED):
-        assert told.reason(encode(command(f"flood-{number}", told.now - 1)))
+        assert told.reason(encode(command(f"flood-of-{number}", told.now - 1)))
     told.now += 3600
     told.ahead = -3600
     assert told.reason(payload) == "perhaps_repeated"

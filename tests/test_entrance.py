@@ -47,10 +47,11 @@ class Watch(Clock):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1000.0
+        self.ahead = 0.0
         self.believed: ClockState = "synced"
 
     def wall(self) -> datetime:
-        return datetime(2026, 11, 24, 9, tzinfo=UTC) + timedelta(seconds=self.now - 1000)
+        return datetime(2026, 11, 24, 9, tzinfo=UTC) + timedelta(seconds=self.now + self.ahead - 1000)
 
     def mono(self) -> float:
         return self.now
@@ -99,7 +100,7 @@ def build(folder: Path, **sections: dict[str, Any]) -> Iterator[Scene]:
     spool, clock, said = Spool(folder / "spool.db"), Watch(), list[tuple[str, bytes]]()
 
     def say(topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
-        assert (qos, retain) == (1, True)
+        assert (qos, retain) == (1, "/reply/" not in topic)
         said.append((topic, payload))
         return True
 
@@ -316,7 +317,7 @@ def test_a_dead_thread_ends_the_gate(scene: Scene) -> None:
 
 
 def test_nothing_large_or_foreign_disturbs_the_path(scene: Scene) -> None:
-    for topic in ("menshen/expo/north/cmd/open", "menshen/expo/south/policy/desired", "x"):
+    for topic in ("menshen/expo/north/open", "menshen/expo/south/policy/desired", "x"):
         scene.entrance.take(Heard(topic=topic, payload=b"\xff" * 100))
     assert scene.events() == []
     assert scene.edges(RELAY) == 0

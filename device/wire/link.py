@@ -124,6 +124,8 @@ class Link:
         self._client.disconnect()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
+        if not self._thread.is_alive():
+            self._client.reinitialise()  # closes the pair of sockets
 
     @property
     def up(self) -> bool:
