@@ -11,6 +11,7 @@ from device.commands import Asked, Commands, Refusals
 from device.record import Record
 from device.wire.link import Heard
 from device.wire.messages import COMMAND, REPLY, Commanded, MessageError, Place, Reply, Verb, parse_topic
+from hardware.parts import PartError
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,12 @@ class Remote:
         if self._clock.mono() >= asked.until:
             self._refused(asked, "late")
             return "late"
-        self._acts[asked.verb](seq)
+        try:
+            self._acts[asked.verb](seq)
+        except PartError as error:
+            log.error("%s: %s", asked.verb, error)  # noqa: TRY400 it says which part and what to try
+            self._refused(asked, "not_moved")
+            return "not_moved"
         log.info("obeyed: %s, %s", asked.verb, _who(asked))
         return ""
 

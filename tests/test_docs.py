@@ -22,7 +22,16 @@ from menshen import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "hardware").glob("*.md")])
-LIVE = {"demo", "test", "watch", "bench", "controller run", "gate run", "pass screen"}  # tested by running, elsewhere
+LIVE = {
+    "demo",
+    "test",
+    "watch",
+    "bench",
+    "command",
+    "controller run",
+    "gate run",
+    "pass screen",
+}  # tested by running, elsewhere
 
 
 class Command(NamedTuple):
@@ -152,7 +161,11 @@ def test_every_message_has_an_example_and_a_topic() -> None:
 def test_every_reason_fault_and_alert_is_explained() -> None:
     page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
     alerts = set(rules.RULES)
-    missing = [name for name in {*words.REASONS, *words.FAULTS, *alerts} if f"`{name}`" not in page]
+    missing = [
+        name
+        for name in {*words.REASONS, *words.FAULTS, *words.COMMANDS, *words.VERBS, *alerts}
+        if f"`{name}`" not in page
+    ]
     assert missing == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import threading
 import time
@@ -26,6 +27,7 @@ from device.settings import convert
 from device.wire.link import Heard
 from device.wire.messages import (
     COMMAND_S,
+    AnyEvent,
     ClockState,
     Command,
     Commanded,
@@ -37,7 +39,7 @@ from device.wire.messages import (
     decode,
     encode,
 )
-from hardware.parts import BeamChanged
+from hardware.parts import BeamChanged, PartError
 from tests.attacker import Attacker, connect, publish, subscribe
 from tests.bystanders import Ear, wait
 from tests.lives import ALLOWED, HERE, NOON, Act, Life, histories
@@ -67,9 +69,9 @@ def reply(scene: Scene, verb: str) -> Reply:
     return decode(Reply, [payload for topic, payload in scene.said if topic == HERE.topic(f"reply/{verb}")][-1])
 
 
-def test_one_opens_once_and_is_kept_before(scene: Scene) -> None:
+def test_one_opens_once_and_is_kept(scene: Scene) -> None:
     assert say(scene) == Reply(id="0123456789abcdef", outcome="done")
-    assert scene.lit(RELAY)
+    assert scene.edges(RELAY) >= 1
     assert (scene.lit(RED), scene.lit(GREEN), scene.lit(BLUE)) == (False, True, False)
     assert say(scene) == Reply(id="0123456789abcdef", outcome="refused", reason="repeated")
     obeyed, refused = scene.events()
@@ -80,6 +82,18 @@ def test_one_opens_once_and_is_kept_before(scene: Scene) -> None:
     assert (refused.event_type, refused.reason) == ("refused", "repeated")
     wait(lambda: not scene.lit(RELAY))
     assert scene.edges(RELAY) == 2
+
+
+def test_it_is_on_disk_before_the_relay_moves(scene: Scene) -> None:
+    found: list[AnyEvent] = []
+
+    class Looking:
+        def release(self) -> None:
+            found.extend(scene.events())
+
+    scene.entrance.board = dataclasses.replace(scene.entrance.board, turnstile=Looking())
+    assert say(scene).outcome == "done"
+    assert [event.event_type for event in found] == ["obeyed"]
 
 
 def test_whoever_goes_through_uses_it_and_the_next_does_not(scene: Scene) -> None:
@@ -123,6 +137,17 @@ def test_one_that_became_late_while_it_was_kept_opens_nothing(scene: Scene) -> N
     kept = [(event.event_type, event.reason) for event in scene.events() if isinstance(event, Commanded)]
     assert kept == [("obeyed", ""), ("refused", "late")]
     assert say(scene, mark="another-one", left=9).outcome == "done"
+
+
+def test_a_relay_that_does_not_move_is_no_success(scene: Scene) -> None:
+    class Stuck:
+        def release(self) -> None:
+            raise PartError("the turnstile is stuck")
+
+    scene.entrance.board = dataclasses.replace(scene.entrance.board, turnstile=Stuck())
+    assert say(scene).reason == "not_moved"
+    kept = [(event.event_type, event.reason) for event in scene.events() if isinstance(event, Commanded)]
+    assert kept == [("obeyed", ""), ("refused", "not_moved")]
 
 
 def test_to_identify_shows_and_sounds_and_opens_nothing(scene: Scene) -> None:

@@ -25,7 +25,7 @@ from controller.rules import Finding
 from controller.store import QUARANTINE_ROWS, Store
 from device.codes.trust import TrustError
 from device.wire.link import Heard
-from device.wire.messages import Duty, Event, Fault, Passage, Status, Text, TrustedKey, encode
+from device.wire.messages import Commanded, Duty, Event, Fault, Passage, Status, Text, TrustedKey, encode
 from tests.bystanders import PLACE, WHEN, scan, state
 
 KEY = TrustedKey(key="56475aa75463474c", public="A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=")  # RFC 8037, appendix A
@@ -36,6 +36,7 @@ EVENTS: list[tuple[str, Event]] = [
     ("passage", Passage(seq=3, event_type="passed", direction="in", scan=2, **COMMON)),
     ("duty", Duty(seq=4, event_type="check_in", who="guard 7", by="badge", on_duty=("guard 7",), since=WHEN, **COMMON)),
     ("fault", Fault(seq=5, event_type="raised", fault="camera_black", detail="is the lens covered?", **COMMON)),
+    ("command", Commanded(seq=6, event_type="refused", verb="open", by="guard 7", reason="late", **COMMON)),
 ]  # fmt: skip
 
 
@@ -200,7 +201,7 @@ def test_an_issued_pass_is_kept_once(store: Store) -> None:
 def test_every_view_reads_as_it_is_named(store: Store) -> None:
     fill(store)
     asked = {name: next(store.db.view(name).rows) for name in store.db.view_names()}
-    assert set(asked) == {"timeline", "scans", "passages", "duties", "faults", "open_alerts"}
+    assert set(asked) == {"timeline", "scans", "passages", "duties", "faults", "commands", "open_alerts"}
     place = {"site": "expo", "entrance": "north"}
     assert place.items() <= asked["scans"].items()
     refused = next(store.db.query("SELECT * FROM scans WHERE outcome = 'refuse'"))
@@ -210,6 +211,10 @@ def test_every_view_reads_as_it_is_named(store: Store) -> None:
     assert (asked["passages"]["scan_seq"], asked["passages"]["at"]) == (2, stamp(WHEN))
     assert (asked["duties"]["who"], asked["duties"]["on_duty"]) == ("guard 7", "guard 7")
     assert (asked["faults"]["fault"], asked["faults"]["change"]) == ("camera_black", "raised")
+    refused = asked["commands"]
+    assert [refused[name] for name in ("outcome", "verb", "asked_by", "reason", "count")] == [
+        "refused", "open", "guard 7", "late", 1
+    ]  # fmt: skip
     assert (asked["open_alerts"]["what_zh"], asked["open_alerts"]["entrance"]) == ("异常码", "north")
     assert store.db.execute("PRAGMA foreign_key_check").fetchall() == []
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from controller.broker import Broker, free_port
 from controller.watch import Lines, follow
 from device.wire.link import Heard, Link, LinkDied, LinkSaid, Wire
-from device.wire.messages import Alert, Duty, Fault, Message, Passage, Place, Text, encode
+from device.wire.messages import Alert, Commanded, Duty, Fault, Message, Passage, Place, Text, encode
 from tests.bystanders import PATIENCE_S, PLACE, WHEN, Gate, scan, state
 
 COMMON: dict[str, Any] = {"spool": "a1b2c3", "boot": "b0", "at": WHEN, "mono": 2.5, "clock": "synced"}
@@ -63,6 +63,9 @@ def test_each_event_is_a_line() -> None:
     assert shown.hear("fault", Fault(seq=4, event_type="cleared", fault="clock_unset", **COMMON)) == (
         "expo/north  cleared  the clock is not set"
     )
+    refused = Commanded(seq=5, event_type="refused", verb="open", by="guard 7", reason="late", count=3, **COMMON)
+    assert shown.hear("command", refused) == "expo/north  command refused  open, guard 7, too late, ×3"
+    assert Shown("zh").hear("command", refused) == "expo/north  指令未执行  放行一人，guard 7，指令已过期，×3"
     assert Shown("zh").hear("scan", scan(1, "revoked", kind="staff")) == "expo/north  拒绝  已吊销，工作人员，ms1"
 
 

@@ -90,7 +90,8 @@ class Link:
         as_published: bool = False,
     ) -> None:
         self._wire = wire
-        self._hear = [(topic, SubscribeOptions(qos=1, retainAsPublished=as_published)) for topic in hear]
+        self._hear = hear
+        self._as_published = as_published
         self._put = put
         self._up = False
         self._stopping = False
@@ -172,12 +173,13 @@ class Link:
         if code.is_failure:
             self._down(f"the broker refused us: {code}")
         elif self._hear:
-            client.subscribe(self._hear)
+            how = SubscribeOptions(qos=1, retainAsPublished=self._as_published)
+            client.subscribe([(topic, how) for topic in self._hear])
         else:
             self._rise()
 
     def _on_subscribe(self, _c: mqtt.Client, _d: Any, _mid: int, codes: list[ReasonCode], _props: Any) -> None:
-        denied = [topic for (topic, _), code in zip(self._hear, codes, strict=False) if code.value >= FAILURE]
+        denied = [topic for topic, code in zip(self._hear, codes, strict=False) if code.value >= FAILURE]
         if denied:
             self._down(f"the broker does not let us hear {', '.join(denied)}")
         else:
