@@ -145,8 +145,8 @@ def test_no_flood_and_no_clock_makes_it_forget_what_it_obeyed(told: Told) -> Non
     assert told.reason(good(told, "another-one")) == ""
 
 
-def test_ten_thousand_lives() -> None:
-    """Run `MENSHEN_HISTORIES=10000` of them for the figure in docs/reliability.md."""
+def test_lives() -> None:
+    """Some hundred histories; `MENSHEN_HISTORIES=10000` gives the figure in docs/reliability.md."""
     tally: Counter[str] = Counter()
 
     @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
