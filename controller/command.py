@@ -63,9 +63,10 @@ class Answer(NamedTuple):
         return say(OUTCOMES[self.outcome], tongue) + reason
 
 
-def ask(wire: Wire, where: Place, verb: Verb, *, by: str, valid_s: float, patience_s: float = PATIENCE_S) -> Answer:
-    """Say a command that is good for `valid_s`, and wait that long for its answer."""
-    mark = secrets.token_hex(8)
+def ask(
+    wire: Wire, where: Place, verb: Verb, *, mark: str, by: str, valid_s: float, patience_s: float = PATIENCE_S
+) -> Answer:
+    """Say a command with the id `mark` that is good for `valid_s`, and wait that long for its answer."""
     inbox: queue.SimpleQueue[LinkSaid] = queue.SimpleQueue()
     link = Link(wire, name=f"command-{mark}", hear=(where.topic(f"{REPLY}{verb}"),), put=inbox.put)
     link.start()
@@ -139,9 +140,10 @@ def command(
 
     The exit code is 0 only when the gate says that it is done.
     """
-    answer = ask(config.wire, where, verb, by=by, valid_s=wait_s)
+    mark = secrets.token_hex(8)
+    answer = ask(config.wire, where, verb, mark=mark, by=by, valid_s=wait_s)
     if as_json:
-        click.echo(json.dumps({"entrance": str(where), "verb": verb, "by": by, **answer._asdict()}))
+        click.echo(json.dumps({"entrance": str(where), "verb": verb, "id": mark, "by": by, **answer._asdict()}))
     else:
         click.echo(f"{where}: {say(words.VERBS[verb], language(lang))}: {answer.text(language(lang))}")
     click.get_current_context().exit(0 if answer.outcome == "done" else 1)

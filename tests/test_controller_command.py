@@ -81,7 +81,9 @@ def test_a_guarded_broker_lets_it_through_both_ways(tmp_path: Path) -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        assert ask(on.installation.wire, PLACE, "open", by="guard 7", valid_s=5) == Answer("done")
+        assert ask(on.installation.wire, PLACE, "open", mark="0123456789abcdef", by="guard 7", valid_s=5) == Answer(
+            "done"
+        )
         thread.join()
         gate.stop()
         with on.attacker(pair.path) as speaker:
@@ -120,7 +122,7 @@ def test_without_an_answer_nobody_knows_and_nobody_hears_it_later(tmp_path: Path
 
 def test_without_a_broker_nothing_is_said() -> None:
     nowhere = Wire(host="127.0.0.1", port=free_port())
-    answer = ask(nowhere, PLACE, "open", by="guard 7", valid_s=1, patience_s=0.3)
+    answer = ask(nowhere, PLACE, "open", mark="0123456789abcdef", by="guard 7", valid_s=1, patience_s=0.3)
     assert answer == Answer("unsaid")
     assert "nothing was said" in answer.text("en")
 
