@@ -181,6 +181,7 @@ class Life:
         self._obeyed: Counter[str] = Counter()
         self._answered: set[str] = set()  # ids that were handed to the gate since it started
         self._began = self._obeyed_at = gate.now
+        self._last = self._forgotten = -YEAR_S  # when the last obeyed one expires, now and before the last flood
         gate.state, gate.ahead = "synced", 0.0
 
     def live(self, acts: list[Act]) -> None:
@@ -215,6 +216,7 @@ class Life:
             late = encode(command(next(self._marks), self._gate.now - 99 * YEAR_S))
             assert not self._gate.deliver("open", late, here=True, retained=False)
         self._answered &= self._obeyed.keys()  # the rest it has forgotten
+        self._forgotten = self._last
 
     def _send(self, send: Send) -> None:
         mark, expires = next(self._marks), self._gate.now + send.sender_ahead + send.life_s
@@ -231,6 +233,7 @@ class Life:
         if did:
             self._check(said, retained=retained)
             self._obeyed_at = self._gate.now
+            self._last = max(self._last, said.expires)
         self._tally["obeyed" if did else "refused"] += 1
         self._answered.add(said.mark)
 
@@ -262,6 +265,7 @@ class Life:
             and gate.state == "synced"
             and said.mark not in self._answered
             and SKEW_S < said.expires - gate.now <= COMMAND_S
+            and said.expires > self._forgotten
             and gate.now - self._began >= WARY_S
             and gate.now - self._obeyed_at >= PACE_S
         )

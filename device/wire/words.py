@@ -45,7 +45,7 @@ COMMANDS: Final[dict[str, Text]] = {
     "late": Text("指令已过期", "too late"),
     "far_ahead": Text("有效期过长，或两端时钟不一致", "good for too long, or the two clocks differ"),
     "repeated": Text("重复指令", "said before"),
-    "perhaps_repeated": Text("设备刚启动，无法确认是否已执行", "perhaps obeyed already: the gate has just started"),
+    "perhaps_repeated": Text("无法确认是否已执行过，请稍后重发", "perhaps obeyed already; say it again in a moment"),
     "not_moved": Text("部件未动作", "the part did not move"),
     "busy": Text("上一指令刚执行", "another was obeyed a moment ago"),
 }
