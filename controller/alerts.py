@@ -13,7 +13,7 @@ Key = tuple[int, str]  # an entrance's id in the store, and a kind
 Resolution = Literal["over", "unknown"]
 
 # While the second is open nobody can tell about the first: it ends as unknown, which is not the same as over.
-INHIBITED_BY: Final[dict[str, str]] = {"unstaffed_entrance": "gate_offline"}
+INHIBITED_BY: Final[dict[str, str]] = {"unstaffed_entrance": "gate_offline", "clock_unsure": "gate_offline"}
 SAME_MOMENT: Final = timedelta(seconds=2)  # a gate reckons `since` anew from its clocks each time it says it
 
 

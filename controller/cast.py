@@ -146,7 +146,7 @@ def _gate(folder: Path, entrance: str, wire: Wire) -> str:
     mode = "require" if entrance == SOUTH else "advise"
     return (
         f'[gate]\nsite = "{SITE}"\nentrance = "{entrance}"\ndata = "{folder / entrance}"\n'
-        f'site_key = "{folder / "site.key"}"\n'
+        f'site_key = "{folder / "site.key"}"\nclock = "battery"\n'
         f'[wire]\nhost = "{wire.host}"\nport = {wire.port}\n'
         f'[camera]\ndriver = "emulated"\nsource = "{scene}"\nfps = 15\n'
         "[decoder]\ngone_s = 0.4\n"

@@ -39,6 +39,9 @@ class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
     offline_grace_s: Annotated[
         float, Meta(ge=0, le=3600, description="seconds a gate may be offline before it is an alert")
     ] = 15.0
+    clock_grace_s: Annotated[
+        float, Meta(ge=0, le=3600, description="seconds a gate may not know the time before it is an alert")
+    ] = 60.0
 
 
 class PassesSection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -94,6 +94,7 @@ class Intake:
         self._entrances: dict[Place, int] = {}
         self._heard: set[int] = set()
         self._runs: dict[int, Run] = {}
+        self._boots: set[tuple[int, str]] = set()
         self._rows: list[EventRow] = []
 
     def hear(self, heard: Heard) -> None:
@@ -154,6 +155,9 @@ class Intake:
                 event.clock, payload,
             )
         )  # fmt: skip
+        if event.clock == "synced" and (entrance, event.boot) not in self._boots:
+            self._boots.add((entrance, event.boot))
+            self._store.boot(entrance, event.boot, event.at.timestamp() - event.mono)
         if isinstance(event, Scan) and (reason := reason_of(event)):
             self._abnormal(entrance, reason)
 
@@ -176,9 +180,11 @@ class Intake:
 
     def _document(self, place: Place, message: type[Message], column: str, heard: Heard) -> None:
         document = decode(message, heard.payload)
+        entrance = self._entrance(place, heard)
         if isinstance(document, State):
             _checked(document.staffing_since)
-        self._store.document(self._entrance(place, heard), column, document)
+            self._store.clock(entrance, unsure=document.clock == "unset", at=self._at)
+        self._store.document(entrance, column, document)
 
     def _entrance(self, place: Place, heard: Heard, *, speaks: bool = False) -> int:
         """Return the id of an entrance. What it left behind on the broker is no sign that it is still there."""

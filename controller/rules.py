@@ -40,6 +40,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     offline_reason: str = ""
     staffing: Staffing | None = None
     staffing_since: datetime | None = None
+    clock_unsure_since: datetime | None = None  # None: its gate knows the time, or never said
     abnormal: Run | None = None
 
 
@@ -122,6 +123,25 @@ def unstaffed_entrance(facts: Facts, rules: RulesSection) -> Finding | None:
     )
 
 
+def clock_unsure(facts: Facts, rules: RulesSection) -> Finding | None:
+    """The gate says that it does not know the time, and has not found out soon after its start."""
+    since = facts.clock_unsure_since
+    if since is None or lost_since(facts, rules) is not None:
+        return None
+    if facts.now - since < timedelta(seconds=rules.clock_grace_s):
+        return None
+    return Finding(
+        severity="warning",
+        since=since,
+        what=Text(
+            "设备时钟不可靠，限时的码转人工核验", "the gate does not know the time; codes with a time go to the guard"
+        ),
+        next_step=Text(
+            "请检查设备与 NTP 的连接及其时钟故障", "check its connection to NTP, and its faults about the clock"
+        ),
+    )
+
+
 def unknown_entrance(facts: Facts, rules: RulesSection) -> Finding | None:  # noqa: ARG001 every rule is asked alike
     """An entrance speaks that nobody registered. What it says is kept all the same."""
     if facts.registered_at is not None or facts.heard_at is None:
@@ -136,7 +156,7 @@ def unknown_entrance(facts: Facts, rules: RulesSection) -> Finding | None:  # no
 
 
 RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
-    rule.__name__: rule for rule in (abnormal_code, unstaffed_entrance, gate_offline, unknown_entrance)
+    rule.__name__: rule for rule in (abnormal_code, unstaffed_entrance, gate_offline, clock_unsure, unknown_entrance)
 }
 
 

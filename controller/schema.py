@@ -29,6 +29,12 @@ def commands(db: Database) -> None:
     db.execute(COMMANDS)
 
 
+@migrations()
+def mend(db: Database) -> None:
+    """Mend the times of events whose gate did not know the time yet, once it does."""
+    db.executescript(MENDING)
+
+
 ENTRANCES: Final = """
 CREATE TABLE entrances (
     id INTEGER PRIMARY KEY,
@@ -193,4 +199,39 @@ CREATE VIEW commands AS SELECT
     json_extract(payload, '$.command') AS command,
     clock, received_at, spool, seq
     FROM timeline WHERE kind = 'command'
+"""
+
+MENDING: Final = """
+CREATE TABLE boots ( -- starts of a gate's machine in which NTP checked its clock
+    entrance_id INTEGER NOT NULL REFERENCES entrances (id),
+    boot TEXT NOT NULL,
+    began REAL NOT NULL, -- seconds since 1970 at which `mono` was 0, by the first event with a checked clock
+    PRIMARY KEY (entrance_id, boot)
+);
+INSERT INTO boots SELECT entrance_id, boot, began FROM (
+    SELECT entrance_id, boot, (julianday(at) - 2440587.5) * 86400 - mono AS began, min(rowid)
+    FROM events WHERE clock = 'synced' GROUP BY entrance_id, boot
+);
+ALTER TABLE entrances ADD COLUMN clock_unsure_since TEXT; -- by the controller's clock; NULL: it is sure
+DROP VIEW timeline;
+CREATE VIEW timeline AS SELECT -- every event, newest first, with its names; `clock` is mended where `at` was
+    e.rowid AS arrival,
+    CASE WHEN b.began IS NULL THEN e.at ELSE strftime('%Y-%m-%dT%H:%M:%fZ', b.began + e.mono, 'unixepoch') END AS at,
+    n.site, n.name AS entrance, e.kind, e.event_type, e.payload,
+    CASE WHEN b.began IS NULL THEN e.clock ELSE 'mended' END AS clock,
+    e.received_at, s.spool, e.seq
+    FROM events e JOIN spools s ON s.id = e.spool_id JOIN entrances n ON n.id = e.entrance_id
+    LEFT JOIN boots b ON e.clock = 'unset' AND b.entrance_id = e.entrance_id AND b.boot = e.boot
+    ORDER BY e.rowid DESC;
+DROP VIEW duties;
+CREATE VIEW duties AS SELECT
+    at, site, entrance, event_type AS change,
+    json_extract(payload, '$.who') AS who,
+    json_extract(payload, '$.by') AS told_by,
+    (SELECT group_concat(value, ', ') FROM json_each(payload, '$.on_duty')) AS on_duty,
+    CASE clock WHEN 'mended' THEN strftime('%Y-%m-%dT%H:%M:%fZ', julianday(at)
+        + julianday(json_extract(payload, '$.since')) - julianday(json_extract(payload, '$.at')))
+        ELSE json_extract(payload, '$.since') END AS since,
+    clock, received_at, spool, seq
+    FROM timeline WHERE kind = 'duty';
 """

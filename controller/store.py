@@ -82,7 +82,7 @@ class Store(Policies):
             return bool(
                 self.db.execute(
                     "UPDATE entrances SET registered_at = NULL, heard_at = NULL, online = NULL, online_since = NULL,"
-                    " state = NULL, abnormal_last = NULL"
+                    " state = NULL, clock_unsure_since = NULL, abnormal_last = NULL"
                     " WHERE site = ? AND name = ? AND (registered_at IS NOT NULL OR heard_at IS NOT NULL)",
                     place,
                 ).rowcount
@@ -118,6 +118,13 @@ class Store(Policies):
         """Keep what a gate retains: `state`, `health`, `info` or `policy`."""
         columns = {name: msgspec.json.encode(document).decode()}
         self.db.table("entrances").update(entrance, columns)
+
+    def clock(self, entrance: int, *, unsure: bool, at: datetime) -> None:
+        """Note whether a gate knows the time; saying it again changes nothing."""
+        self.db.execute(
+            "UPDATE entrances SET clock_unsure_since = iif(?, coalesce(clock_unsure_since, ?), NULL) WHERE id = ?",
+            (unsure, stamp(at), entrance),
+        )
 
     def abnormal(self, entrance: int, run: Run) -> None:
         """Keep the run of abnormal codes at an entrance."""
@@ -164,12 +171,20 @@ class Store(Policies):
             [(spool.committed, spool.lost, spool.id) for spool in spools],
         )
 
+    def boot(self, entrance: int, boot: str, began: float) -> None:
+        """Note when a gate's machine started, in seconds since 1970; what is known already stays."""
+        self.db.execute("INSERT OR IGNORE INTO boots VALUES (?, ?, ?)", (entrance, boot, began))
+
     def events(
         self, *, place: Place | None, kind: str | None, event_type: str | None, since: str | None, limit: int
     ) -> list[dict[str, Any]]:
-        """Return stored events, the newest first; None asks for any. `since` is when they were received."""
+        """Return stored events, the newest first; None asks for any. `since` is when they were received.
+
+        `at` is mended where `clock` says so; in the payload it is as the gate's clock stood.
+        """
         rows = self.db.query(
-            "SELECT site, entrance, kind, received_at, payload FROM timeline WHERE (:site IS NULL OR site = :site)"
+            "SELECT site, entrance, kind, at, clock, received_at, payload FROM timeline"
+            " WHERE (:site IS NULL OR site = :site)"
             " AND (:entrance IS NULL OR entrance = :entrance) AND (:kind IS NULL OR kind = :kind)"
             " AND (:type IS NULL OR event_type = :type) AND (:since IS NULL OR received_at >= :since)"
             " ORDER BY arrival DESC LIMIT :limit",
@@ -264,6 +279,7 @@ def _facts(row: dict[str, Any], at: datetime) -> Facts:
         offline_reason=row["offline_reason"],
         staffing=row["staffing"],
         staffing_since=_moment(row["staffing_since"]),
+        clock_unsure_since=_moment(row["clock_unsure_since"]),
         abnormal=run or None,
     )
 

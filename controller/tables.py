@@ -152,11 +152,11 @@ def events(
 def _event(row: dict[str, Any], tongue: Language) -> list[str]:
     event = decode(EVENTS[row["kind"]], json.dumps(row["payload"]).encode())
     return [
-        telling.clock(event.at),
+        telling.clock(datetime.fromisoformat(row["at"])),
         f"{row['site']}/{row['entrance']}",
         say(telling.KINDS[row["kind"]], tongue),
         telling.headline(event, tongue),
-        telling.details(event, tongue),
+        telling.details(event, tongue, clock=row["clock"]),
     ]
 
 

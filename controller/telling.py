@@ -40,9 +40,13 @@ ALERTS: Final[dict[str, Text]] = {
     "abnormal_code": Text("异常码", "abnormal code"),
     "unstaffed_entrance": Text("无人值守", "unstaffed entrance"),
     "gate_offline": Text("设备离线", "gate offline"),
+    "clock_unsure": Text("时钟不可靠", "clock unsure"),
     "unknown_entrance": Text("未登记入口", "unknown entrance"),
 }
-CLOCK_UNSURE: Final = Text("时钟不可靠", "clock unsure")
+CLOCKS: Final[dict[str, Text]] = {
+    "unset": Text("时钟不可靠", "clock unsure"),
+    "mended": Text("时间已校正", "time mended"),
+}
 STYLES: Final[dict[str, str]] = {
     "grant": "green", "passed": "green", "check_in": "green", "staffed": "green", "cleared": "green",
     "refer": "yellow", "not_passed": "yellow", "check_out": "yellow", "warning": "yellow",
@@ -61,11 +65,12 @@ def headline(event: AnyEvent, tongue: Language) -> str:
     return named(TYPES, event.event_type, tongue)
 
 
-def details(event: AnyEvent, tongue: Language) -> str:
-    """Return the rest of it."""
+def details(event: AnyEvent, tongue: Language, *, clock: str | None = None) -> str:
+    """Return the rest of it. `clock` is what is known by now of the time it happened."""
+    clock = clock or event.clock
     parts = _details(event, tongue)
-    if event.clock == "unset":
-        parts.append(say(CLOCK_UNSURE, tongue))
+    if clock in CLOCKS:
+        parts.append(say(CLOCKS[clock], tongue))
     return ("，" if tongue == "zh" else ", ").join(part for part in parts if part)
 
 

@@ -15,17 +15,19 @@ from pathlib import Path
 import click
 
 from device import config as configuration
-from device.clock import Clock
+from device.clock import Clock, boot, machine
 from device.codes.trust import TrustError, read_site_key
 from device.config import Config
 from device.courier import Courier
 from device.entrance import Entrance, Said, Stop
 from device.eye import Eye
+from device.floor import Floor
 from device.policy import Policy
 from device.probe import Probe
 from device.record import Record
 from device.settings import SettingsError, example
 from device.spool import Spool
+from device.timekeeper import Sample
 from device.wire.link import Link, LinkSaid, Will
 from device.wire.messages import COMMAND, Info, Place, Status, encode
 from hardware import board as boards
@@ -53,12 +55,13 @@ def thermometer(config: Config) -> Callable[[], Thermometer] | None:
 class Gate:
     """One entrance with all its parts, wired and ready to run. Every thread and process puts into one inbox."""
 
-    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+    def __init__(self, config: Config, sample: Callable[[], Sample] = machine) -> None:
         self.config = config
         data = Path(config.gate.data)
         place = Place(config.gate.site, config.gate.entrance)
-        clock = clock or Clock()
         policy = Policy(data / "policy.json", read_site_key(Path(config.gate.site_key)))
+        self.floor = Floor(data / "clock.json", boot())
+        clock = Clock(self.floor, battery=config.gate.clock == "battery", sample=sample)
         self.inbox: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self.spool = Spool(data / "spool.db")
         self.factory = pins.factory(config.pins.driver)
@@ -108,7 +111,7 @@ class Gate:
         self.inbox.put(said)
 
     def _dead(self) -> str:
-        threads = [self.courier.thread, self.eye.thread, *([self.probe.thread] if self.probe else [])]
+        threads = [part.thread for part in (self.courier, self.eye, self.floor, self.probe) if part]
         return ", ".join(f"the {thread.name} thread died" for thread in threads if not thread.is_alive())
 
     def run(self) -> None:
@@ -135,6 +138,7 @@ class Gate:
         self.courier.stop()
         self.link.stop()
         self.board.close()
+        self.floor.stop()
         self.spool.close()
 
 

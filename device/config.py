@@ -32,6 +32,10 @@ class GateSection(Struct, frozen=True, forbid_unknown_fields=True):
     timezone: Annotated[str, _text("IANA name; duty hours are read in it")] = "Asia/Shanghai"
     language: Annotated[Literal["zh", "en"], _text("what people at the gate read first")] = "zh"
     data: Annotated[str, _text("folder for the spool and the trust this gate holds")] = "/var/lib/menshen"
+    clock: Annotated[
+        Literal["ntp", "battery"],
+        _text("ntp: time is believed once NTP has checked it; battery: the machine's clock has one, and is right"),
+    ] = "ntp"
     site_key: Annotated[str, _text("file with the site's secret, 32 bytes or more; it keys the hash of every code")] = (
         "/etc/menshen/site.key"
     )

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from device import codes
-from device.clock import Clock
+from device.clock import DOUBTS, Clock
 from device.codes import Checked
 from device.codes.trust import keyed_hash
 from device.config import Config
@@ -186,12 +186,12 @@ class Entrance:
 
     def _seen(self, seen: Seen) -> None:
         """Judge a code: keep what is about to be shown, then show it, then say it."""
-        wall, rules = self._clock.wall(), self._config.rules
+        instant, rules = self._clock.read(), self._config.rules
         checked = codes.verify(
             seen.code,
             self._policy.trust,
             self.place,
-            int(wall.timestamp()),
+            int(instant.then(seen.frame_at)),  # the moment it was shown, however long the frame waited
             screen_s=rules.screen_s,
             skew_s=rules.skew_s,
         )
@@ -200,7 +200,7 @@ class Entrance:
             return
         mode = self._config.thermometer.mode
         temperature, celsius = self._forehead.judge(self._clock.mono()) if mode != "off" else ("off", None)
-        verdict = judge(checked, clock=self._clock.state(), temperature=temperature, mode=mode)
+        verdict = judge(checked, clock=instant.state, temperature=temperature, mode=mode)
         scan = {
             "code": keyed_hash(self._policy.trust.site_key, checked.identity),
             "scheme": checked.scheme,
@@ -210,7 +210,9 @@ class Entrance:
             "celsius": celsius,
             "took_ms": round((self._clock.mono() - seen.frame_at) * 1000, 2),
         }
-        seq = self._record.keep(messages.Scan, event_type=verdict.outcome, reasons=verdict.reasons, **scan)
+        seq = self._record.keep(
+            messages.Scan, instant=instant, event_type=verdict.outcome, reasons=verdict.reasons, **scan
+        )
         if seq is None:
             verdict = decide([*verdict.reasons, "not_kept"])
         self._answer(verdict, checked, seq)
@@ -284,12 +286,12 @@ class Entrance:
             self._record.raised("thermometer_frozen", "it repeats one value to the last digit; switch it off and on")
         else:
             self._record.cleared("thermometer_frozen")
-        if self._clock.state() == "unset":
-            self._record.raised(
-                "clock_unset", "the clock stands before this program existed; connect the gate to NTP once"
-            )
-        else:
-            self._record.cleared("clock_unset")
+        doubt = self._clock.read().doubt
+        for fault, detail in DOUBTS.items():
+            if fault == doubt:
+                self._record.raised(fault, detail)
+            else:
+                self._record.cleared(fault)
 
     def _wire(self, said: Said) -> None:
         match said:
@@ -324,19 +326,20 @@ class Entrance:
         self._state_said = ((), 0.0)
 
     def _say_state(self, now: float) -> None:
-        """Say the retained state at once when the guard changed, and its counters every so often."""
+        """Say the retained state at once when guard or clock changed, and its counters every so often."""
         counters = (*self._counts.values(), self._record.depth)
-        guard = (self._duty.staffing, self._duty.on_duty)
-        (said, at), fresh = self._state_said, (guard, counters)
-        if said == fresh or (said and said[0] == guard and now - at < STATE_EVERY_S):
+        instant = self._clock.read()
+        urgent = (self._duty.staffing, self._duty.on_duty, instant.state)
+        (said, at), fresh = self._state_said, (urgent, counters)
+        if said == fresh or (said and said[0] == urgent and now - at < STATE_EVERY_S):
             return
         state = messages.State(
-            at=self._clock.wall(),
+            at=instant.wall,
             staffing=self._duty.staffing,
             staffing_since=self._record.when(self._duty.since),
             on_duty=self._duty.on_duty,
             spool_depth=self._record.depth,
-            clock=self._clock.state(),
+            clock=instant.state,
             grants=self._counts["grants"],
             refusals=self._counts["refusals"],
             passages=self._counts["passages"],
@@ -346,4 +349,5 @@ class Entrance:
             self._state_said = (fresh, now)
 
     def _local(self) -> datetime | None:
-        return None if self._clock.state() == "unset" else self._clock.wall().astimezone(self._zone)
+        instant = self._clock.read()
+        return None if instant.state == "unset" else datetime.fromtimestamp(instant.now, self._zone)

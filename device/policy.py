@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 
 from device.codes.trust import Trust, TrustError
+from device.file import replace
 from device.wire.messages import Applied, Desired, MessageError, decode, encode
 
 
@@ -33,7 +33,7 @@ class Policy:
             trust = Trust.from_policy(desired, self._site_key)
             newer = desired.version > self.desired.version
             if newer:
-                self._save(desired)
+                replace(self._path, encode(desired))
         except (MessageError, TrustError, OSError) as error:
             self.problem = str(error)
             return False
@@ -47,16 +47,3 @@ class Policy:
     def applied(self, at: datetime) -> Applied:
         """Return what to tell the controller."""
         return Applied(version=self.desired.version, at=at, problem=self.problem)
-
-    def _save(self, desired: Desired) -> None:
-        fresh = self._path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(encode(desired))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

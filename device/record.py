@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, cast
 
-from device.clock import Clock
+from device.clock import Clock, Instant
 from device.courier import Kept
 from device.health import Faults
 from device.spool import Spool, SpoolError
@@ -66,13 +66,14 @@ class Record:
         """The faults open now."""
         return self._faults.health()
 
-    def keep(self, event: type[AnyEvent], **fields: Any) -> int | None:
-        """Put one event on disk. None: it could not be kept, and that is a fault of its own."""
+    def keep(self, event: type[AnyEvent], *, instant: Instant | None = None, **fields: Any) -> int | None:
+        """Put one event on disk, stamped with an instant or with now. None: it could not be kept, which is a fault."""
+        instant = instant or self._clock.read()
         stamp: dict[str, Any] = {
             "boot": self._clock.boot,
-            "at": self._clock.wall(),
-            "mono": round(self._clock.mono(), 3),
-            "clock": self._clock.state(),
+            "at": instant.wall,
+            "mono": round(instant.mono, 3),
+            "clock": instant.state,
         }
         try:
             seq = self._spool.put(
@@ -145,4 +146,5 @@ class Record:
 
     def when(self, mono: float) -> datetime:
         """Return the wall time of a monotonic moment."""
-        return self._clock.wall() - timedelta(seconds=round(self._clock.mono() - mono, 3))
+        instant = self._clock.read()
+        return instant.wall - timedelta(seconds=round(instant.mono - mono, 3))

@@ -38,14 +38,15 @@ class Remote:
             return
         if not (word.startswith(COMMAND) and heard.payload):  # without a payload, somebody took a retained one back
             return
+        instant = self._clock.read()
         asked = self._commands.judge(
             word.removeprefix(COMMAND),
             heard.payload,
             here=place == self._place,
             retained=heard.retained,
-            now=self._clock.mono(),
-            wall=self._clock.wall(),
-            clock=self._clock.state(),
+            now=instant.mono,
+            wall=instant.wall,
+            clock=instant.state,
         )
         reason = asked.reason or self._obey(asked)
         if asked.reason and self._refusals.note(reason, self._clock.mono()):

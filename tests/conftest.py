@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from controller.broker import Broker
 from tests.bystanders import Gate
+
+settings.register_profile("long", max_examples=20_000, deadline=None)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device import config as configuration
-from device.clock import Clock
+from device.clock import Clock, Instant
 from device.codes import ms1
 from device.codes.trust import keyed_hash, trusted
 from device.courier import Acked, Kept
@@ -23,6 +23,7 @@ from device.record import Record
 from device.settings import convert
 from device.sight import Code, EyeFault, Seen
 from device.spool import Reader, Spool
+from device.timekeeper import Doubt
 from device.wire import messages
 from device.wire.link import Heard, LinkChanged, LinkDied
 from device.wire.messages import EVENTS, AnyEvent, ClockState, Desired, Message, Place, encode
@@ -45,7 +46,7 @@ class Watch(Clock):
     """A clock one can set."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.boot = "b0"
         self.now = 1000.0
         self.ahead = 0.0
         self.believed: ClockState = "synced"
@@ -56,8 +57,9 @@ class Watch(Clock):
     def mono(self) -> float:
         return self.now
 
-    def state(self) -> ClockState:
-        return self.believed
+    def read(self) -> Instant:
+        doubt: Doubt = "clock_unset" if self.believed == "unset" else ""
+        return Instant(self.wall(), self.now, self.wall().timestamp(), self.believed, doubt)
 
 
 class Scene(NamedTuple):

@@ -9,7 +9,6 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from device.clock import Clock
 from device.health import Faults
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -33,10 +32,3 @@ def test_systemd_hears_what_is_said(tmp_path: Path) -> None:
         environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
         subprocess.run([sys.executable, "-c", say], env=environment, check=True)
         assert manager.recv(100) == b"READY=1"
-
-
-def test_the_clock_here_is_set_and_knows_its_boot() -> None:
-    clock = Clock()
-    assert clock.state() in ("synced", "holdover")
-    assert len(clock.boot) == 12
-    assert clock.wall().microsecond % 1000 == 0

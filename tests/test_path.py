@@ -73,7 +73,12 @@ def world(tmp_path: Path, broker: Broker) -> Iterator[World]:
     scene = tmp_path / "scene.json"
     wire = {"host": broker.wire.host, "port": broker.wire.port}
     raw = {
-        "gate": {**NORTH._asdict(), "data": str(tmp_path / "gate"), "site_key": str(tmp_path / "site.key")},
+        "gate": {
+            **NORTH._asdict(),
+            "data": str(tmp_path / "gate"),
+            "site_key": str(tmp_path / "site.key"),
+            "clock": "battery",
+        },
         "wire": wire,
         "camera": {"driver": "emulated", "source": str(scene), "fps": 15},
         "decoder": {"gone_s": 0.3},

@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from controller.broker import Broker
 from device import config as configuration
 from device.__main__ import Gate
-from device.clock import Clock
 from device.codes.trust import make_site_key
 from device.commands import QUIET_S, WARY_S
 from device.entrance import Entrance
 from device.settings import convert
+from device.timekeeper import Sample
 from device.wire.link import Heard
 from device.wire.messages import (
     COMMAND_S,
@@ -262,18 +262,14 @@ def test_no_history_moves_the_relay_but_by_a_good_command(tmp_path: Path) -> Non
     assert tally["obeyed"] >= 5
 
 
-class Sure(Clock):
-    """The machine's clocks, believed; the monotonic one can be moved on."""
+class Sure:
+    """The machine's clocks, checked by NTP; they begin in the past and catch up at once."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.ahead_s = 0.0
+    def __init__(self, behind_s: float) -> None:
+        self.behind_s = behind_s
 
-    def mono(self) -> float:
-        return time.monotonic() + self.ahead_s
-
-    def state(self) -> ClockState:
-        return "synced"
+    def sample(self) -> Sample:
+        return Sample(time.time() - self.behind_s, time.monotonic() - self.behind_s, synced=True)
 
 
 class Running:
@@ -295,9 +291,9 @@ class Running:
             "pins": {"driver": "mock"},
             "commands": OPEN,
         }
-        clock = Sure()
-        gate = Gate(convert(configuration.Config, raw, source="test"), clock)
-        clock.ahead_s = 0 if wary else WARY_S
+        clock = Sure(behind_s=0 if wary else WARY_S)
+        gate = Gate(convert(configuration.Config, raw, source="test"), clock.sample)
+        clock.behind_s = 0
         thread = threading.Thread(target=gate.run)
         thread.start()
         try:

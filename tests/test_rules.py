@@ -111,7 +111,7 @@ def test_what_is_wrong_with_a_person_or_the_gate_is_no_abnormal_code() -> None:
 
 
 def test_every_rule_is_named_after_its_alert() -> None:
-    assert list(RULES) == ["abnormal_code", "unstaffed_entrance", "gate_offline", "unknown_entrance"]
+    assert list(RULES) == ["abnormal_code", "unstaffed_entrance", "gate_offline", "clock_unsure", "unknown_entrance"]
 
 
 moments = st.none() | st.integers(-(10**7), 10**7).map(before)

@@ -29,7 +29,7 @@ EVENTS: list[tuple[Place, str, Event]] = [
     (PLACE, "scan", scan(1, "invalid_time", "temperature_high", kind="visitor", celsius=38.12)),
     (PLACE, "passage", Passage(seq=2, event_type="forced", direction="in", **COMMON)),
     (PLACE, "duty", Duty(seq=3, event_type="check_in", who=NASTY, by="badge", since=WHEN, **COMMON)),
-    (SOUTH, "scan", scan(1, clock="unset")),
+    (SOUTH, "scan", scan(1, clock="unset", boot="b1")),
     (SOUTH, "fault", Fault(seq=2, event_type="raised", fault="camera_black", detail="covered?", **COMMON)),
 ]
 HOURS_AGO = timedelta(hours=5)

@@ -59,6 +59,8 @@ FAULTS: Final[dict[str, Text]] = {
     "spool_broken": Text("事件库损坏，已另存并重建", "the spool was broken; it was put aside and begun anew"),
     "spool_failed": Text("事件无法写入磁盘", "events cannot be written to disk"),
     "clock_unset": Text("时钟未校准", "the clock is not set"),
+    "clock_jumped": Text("时钟被改动", "the clock was changed"),
+    "clock_behind": Text("时钟早于已确认的时间", "the clock stands before a time that has passed"),
     "policy_refused": Text("下发策略被拒绝", "a policy was refused"),
 }
 

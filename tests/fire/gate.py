@@ -124,6 +124,7 @@ def configure(folder: Path, name: str, wire: Wire) -> Path:
     path = folder / f"{name}.toml"
     path.write_text(
         f'[gate]\nsite = "expo"\nentrance = "{name}"\ndata = "{data}"\nsite_key = "{folder / "site.key"}"\n'
+        'clock = "battery"\n'
         f'[wire]\nhost = "{wire.host}"\nport = {wire.port}\n[pins]\ndriver = "mock"\n'
         "[rules]\nanswer_s = 0.3\n",
         encoding="utf-8",
