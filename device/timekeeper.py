@@ -90,4 +90,4 @@ class Timekeeper:
 
     def _compare(self, sample: Sample) -> None:
         if abs(sample.wall - (self._battery or self._line).then(sample.mono)) > JUMP_S:
-            self._battery, self.doubt = None, "clock_jumped"
+            self.doubt = "clock_jumped"

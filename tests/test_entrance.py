@@ -90,7 +90,7 @@ class Scene(NamedTuple):
         return messages.decode(kind, payloads[-1]) if payloads else None
 
 
-def build(folder: Path, **sections: dict[str, Any]) -> Iterator[Scene]:
+def build(folder: Path, *, clock: Watch | None = None, **sections: dict[str, Any]) -> Iterator[Scene]:
     settings = {name: {**SETTINGS.get(name, {}), **sections.get(name, {})} for name in {*SETTINGS, *sections}}
     config = convert(configuration.Config, settings, source="test")
     policy = Policy(folder / "policy.json", SITE_KEY)
@@ -99,7 +99,7 @@ def build(folder: Path, **sections: dict[str, Any]) -> Iterator[Scene]:
     board = boards.build(
         factory=factory, tell=inbox.put, relay=RELAY, pulse_ms=100, lamp=(RED, GREEN, BLUE), buzzer=18, staff_button=5
     )  # fmt: skip
-    spool, clock, said = Spool(folder / "spool.db"), Watch(), list[tuple[str, bytes]]()
+    spool, clock, said = Spool(folder / "spool.db"), clock or Watch(), list[tuple[str, bytes]]()
 
     def say(topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
         assert (qos, retain) == (1, "/reply/" not in topic)

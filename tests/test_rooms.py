@@ -32,6 +32,7 @@ MAY_IMPORT: Final = {
 # They decide, so they are told the time and everything else: no clock, socket, pin, thread or file of their own.
 PURE: Final = (
     "device/verdict.py",
+    "device/timekeeper.py",
     "device/passage.py",
     "device/duty.py",
     "device/commands.py",

@@ -16,7 +16,7 @@ from device.wire import words
 from device.wire.messages import Place, Staffing
 from tests.bystanders import PLACE, WHEN, scan
 
-SETTINGS = RulesSection(abnormal_hold_s=600, offline_grace_s=15)
+SETTINGS = RulesSection(abnormal_hold_s=600, offline_grace_s=15, clock_grace_s=60)
 
 
 def before(seconds: float) -> datetime:
@@ -53,6 +53,9 @@ def run(last_s: float, count: int = 1, reason: str = "revoked") -> Run:
         ({"abnormal": run(last_s=600)}, set()),
         ({"online": False, "online_since": before(14)}, set()),
         ({"online": False, "online_since": before(15)}, {"gate_offline"}),
+        ({"clock_unsure_since": before(59)}, set()),
+        ({"clock_unsure_since": before(60)}, {"clock_unsure"}),
+        ({"clock_unsure_since": before(60), "online": False, "online_since": before(20)}, {"gate_offline"}),
         ({"registered_at": None}, {"unknown_entrance"}),
         ({"registered_at": None, "heard_at": None}, set()),
         ({"registered_at": None, "heard_at": None, "online": False, "online_since": before(99)}, set()),
@@ -129,6 +132,7 @@ moments = st.none() | st.integers(-(10**7), 10**7).map(before)
         offline_reason=st.text(max_size=5),
         staffing=st.none() | st.sampled_from(get_args(Staffing)),
         staffing_since=moments,
+        clock_unsure_since=moments,
         abnormal=st.none() | st.builds(run, last_s=st.integers(-(10**6), 10**6), count=st.integers(1, 99)),
     )
 )
