@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
 from device.clock import Clock
 from device.commands import Asked, Commands, Refusals
@@ -16,7 +16,7 @@ from hardware.parts import PartError
 log = logging.getLogger(__name__)
 
 Acts = Mapping[str, Callable[[int], None]]  # what each verb moves; it is told the seq under which that is kept
-NOBODY: Final = {"by": "", "command": ""}
+NOBODY: Final[dict[str, Any]] = {"by": "", "command": ""}
 
 
 class Remote:
@@ -84,5 +84,5 @@ class Remote:
         self._record.keep(Commanded, event_type="refused", verb=asked.verb, reason=reason, **_who(asked))
 
 
-def _who(asked: Asked) -> dict[str, str]:
+def _who(asked: Asked) -> dict[str, Any]:
     return {"by": asked.command.by, "command": asked.command.id} if asked.command else NOBODY
