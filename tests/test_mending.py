@@ -89,6 +89,13 @@ def test_since_when_a_guard_was_missed_is_mended_too(store: Store) -> None:
     assert [datetime.fromisoformat(time) for time in rows[1]] == [WHEN, WHEN - timedelta(seconds=9)]
 
 
+@pytest.mark.parametrize("mono", [-1.0, 1e10, 1e300])
+def test_nobody_makes_a_time_that_no_calendar_has(store: Store, mono: float) -> None:
+    hear(store, scan(1, at=moment(5), mono=5.0, clock="unset"), scan(2, mono=mono), scan(2))
+    assert shown(store) == [(1, stamp(WHEN + timedelta(seconds=3.5)), "mended"), (2, stamp(WHEN), "synced")]
+    assert store.db.execute("SELECT count(*) FROM quarantine").fetchone() == (1,)
+
+
 def test_an_older_database_is_mended_when_it_is_brought_forward(tmp_path: Path) -> None:
     with Store(tmp_path / "new.db") as new:
         hear(new, scan(1, at=moment(5), mono=5.0, clock="unset"), scan(2, mono=60.0), scan(3, mono=61.5))

@@ -97,7 +97,7 @@ class Event(Message, frozen=True, kw_only=True):
     seq: Annotated[int, Meta(ge=1)]
     boot: str
     at: datetime
-    mono: float
+    mono: Annotated[float, Meta(ge=0, le=1e9)]  # thirty years without a restart
     clock: ClockState
 
     @property
