@@ -145,7 +145,7 @@ def configured(broker: Broker, folder: Path, *, hold_s: float = 600, grace_s: fl
     return Config(
         store=StoreSection(path=str(folder / "controller.db")),
         wire=broker.wire,
-        rules=RulesSection(abnormal_hold_s=hold_s, offline_grace_s=grace_s),
+        rules=RulesSection(abnormal_hold_s=hold_s, offline_grace_s=grace_s, clock_grace_s=grace_s),
         passes=PassesSection(issuer=str(folder / "issuer"), site_key=str(folder / "site.key")),
     )
 

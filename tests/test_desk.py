@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,21 @@ def test_an_unguarded_entrance_is_an_alert_until_somebody_comes(broker: Broker, 
         assert alert.what.zh == "入口无人值守"
         gate.retain("state", state())
         gate.over("unstaffed_entrance")
+
+
+def test_a_gate_that_does_not_know_the_time_is_an_alert_until_it_does(
+    broker: Broker, tmp_path: Path, gate: Gate
+) -> None:
+    config = configured(broker, tmp_path)
+    registered(config)
+    with running(config):
+        gate.online()
+        gate.retain("state", state(clock="unset", at=datetime(1970, 1, 1, tzinfo=UTC)))
+        alert = gate.alert("clock_unsure")
+        assert alert.severity == "warning"
+        assert alert.since.year > 1970
+        gate.retain("state", state(clock="synced"))
+        gate.over("clock_unsure")
 
 
 def test_nobody_can_tell_who_guards_an_entrance_whose_gate_is_offline(
