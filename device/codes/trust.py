@@ -1,4 +1,4 @@
-"""What a gate believes: whose signatures, which passes no longer, which plain codes."""
+"""What a gate believes: whose signatures, which passes no longer, which plain codes, which other issuers."""
 
 from __future__ import annotations
 
@@ -18,17 +18,30 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from device.wire.messages import Desired, TrustedKey
+from device.codes.issuers import NOBODY, Issuers, TrustError
+from device.wire.messages import Desired, Scheme, TrustedKey
+
+__all__ = [
+    "CTI_BYTES",
+    "KEY_BYTES",
+    "KID_BYTES",
+    "Trust",
+    "TrustError",
+    "key_id",
+    "keyed_hash",
+    "make_site_key",
+    "read_id",
+    "read_secret",
+    "read_site_key",
+    "trusted",
+    "write_secret",
+]
 
 KEY_BYTES: Final = 32  # an Ed25519 public key (RFC 8032)
 KID_BYTES: Final = 8  # of the SHA-256 of the raw public key: 64 bits, so that no two issuers meet by chance or by work
 CTI_BYTES: Final = 8  # the random number in every pass that is its id
 HASH_CHARS: Final = 32  # of an HMAC-SHA256 in hex: 128 bits
 MIN_SITE_KEY: Final = 32  # bytes
-
-
-class TrustError(ValueError):
-    """Trust that cannot be taken as it stands; the text names the entry or the file, and the fix."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +53,8 @@ class Trust:
     keys: Mapping[bytes, Ed25519PublicKey] = field(default_factory=lambda: MappingProxyType({}))  # by key id
     revoked: frozenset[bytes] = frozenset()  # pass ids
     listed: frozenset[str] = frozenset()  # keyed hashes of plain codes
+    issued_at: int | None = None  # of the policy, in seconds since 1970
+    others: Mapping[Scheme, Issuers] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def from_policy(cls, desired: Desired, site_key: bytes) -> Trust:
@@ -50,7 +65,17 @@ class Trust:
             keys=MappingProxyType(dict(_key(entry) for entry in desired.keys)),
             revoked=frozenset(read_id(entry) for entry in desired.revoked),
             listed=frozenset(_hash(entry) for entry in desired.listed),
+            issued_at=None if desired.issued_at is None else int(desired.issued_at.timestamp()),
+            others=MappingProxyType(Issuers.by_scheme(desired.lists, desired.admit)),
         )
+
+    def of(self, scheme: Scheme) -> Issuers:
+        """Return what is held of a scheme of others."""
+        return self.others.get(scheme, NOBODY)
+
+    def stale(self, now: int) -> tuple[str, ...]:
+        """Name the lists that are too old to admit by, as `scheme/name`."""
+        return tuple(name for issuers in self.others.values() for name in issuers.stale(now))
 
 
 def key_id(public: Ed25519PublicKey) -> bytes:

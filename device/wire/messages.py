@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Final, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -32,11 +32,16 @@ COMMAND: Final = "cmd/"  # before the verb in a topic, as is the next
 REPLY: Final = "reply/"
 COMMAND_S: Final = 10.0  # seconds a command may be good for; a longer one is a late command waiting
 
+Moment = Annotated[datetime, Meta(tz=True)]
+
 Outcome = Literal["grant", "refer", "refuse"]
 Temperature = Literal["normal", "recheck", "high", "unknown", "off"]
 ClockState = Literal["synced", "holdover", "unset"]
 Staffing = Literal["staffed", "grace", "unstaffed", "off_hours"]  # grace: nobody here, not yet for long enough
 PassKind = Literal["visitor", "staff", "entrance"]
+Scheme = Literal["pretix", "jws", "shc", "hc1"]  # codes of others, believed by what a policy says of them
+SCHEMES: Final[tuple[Scheme, ...]] = ("pretix", "jws", "shc", "hc1")
+Algorithm = Literal["EdDSA", "ES256", "PS256", "HS256"]  # RFC 7518's and RFC 8037's names
 
 
 class MessageError(ValueError):
@@ -243,13 +248,52 @@ class TrustedKey(Struct, frozen=True):
     public: str
 
 
+class IssuerKey(Struct, frozen=True, kw_only=True):
+    """A key of another issuer. `public` is its SubjectPublicKeyInfo, DER in base64."""
+
+    kid: str  # as its scheme writes it: a JWK's `kid`; hc1: base64 of 8 bytes; pretix: none, so empty
+    alg: Algorithm  # the only one it is ever used with
+    public: str = ""
+    secret: str = ""  # HS256 alone, in base64: whoever holds it, every gate included, can also sign
+    issuer: str = ""  # its URL or name; a code that names another is not believed
+    country: str = ""  # ISO 3166-1 alpha-2
+    not_after: Moment | None = None
+    usage: tuple[str, ...] = ()  # what it may sign, in its scheme's words; none: anything
+
+
+class TrustList(Struct, frozen=True, kw_only=True):
+    """What one source says of a scheme at one time; its next issue replaces it whole."""
+
+    scheme: Scheme
+    name: str  # tells the lists of a scheme apart
+    issued_at: Moment
+    good_for_s: int | None = None  # seconds until it is too old to admit by; None: it does not age
+    keys: tuple[IssuerKey, ...] = ()
+    revoked: tuple[str, ...] = ()  # shc: KID/RID or KID/RID.TIME; all others: 128 bits of a SHA-256 in hex
+    blocked: tuple[str, ...] = ()  # the same, for codes that may come back
+    rules: tuple[dict[str, Any], ...] = ()  # hc1: business rules in CertLogic
+    value_sets: dict[str, tuple[str, ...]] = {}  # hc1: what the rules look values up in
+
+
+class Admission(Struct, frozen=True, kw_only=True):
+    """Which genuine codes of a scheme admit. The first whose claims all match counts; where none does, none admits."""
+
+    scheme: Scheme
+    claims: dict[str, tuple[str | int | bool, ...]] = {}  # name: the values that will do
+    kind: PassKind = "visitor"
+    places: tuple[str, ...] = ()  # `site` or `site/entrance`; none: every one
+
+
 class Desired(Message, frozen=True, kw_only=True):
     """Retained on policy/desired: what the controller wants this gate to hold. Versions only grow."""
 
     version: int
+    issued_at: Moment | None = None
     keys: tuple[TrustedKey, ...] = ()
     revoked: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
+    lists: tuple[TrustList, ...] = ()
+    admit: tuple[Admission, ...] = ()
 
 
 class Applied(Message, frozen=True, kw_only=True):
