@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from device.codes import listed, ms1
+from device.codes import jws, listed, ms1, pretix, shc
 from device.codes.claim import Checked, Claim
 from device.codes.trust import Trust
 from device.sight import Code
-from device.wire.messages import Place
+from device.wire.messages import SCHEMES, Place
 
 __all__ = ["MAX_BYTES", "Checked", "Claim", "verify"]
 
 MAX_BYTES = 4296  # the most characters any QR code holds (ISO/IEC 18004: version 40-L, numeric apart)
+MAX_JOINED = 5 + 16 * 7089  # of a health card put together from its pieces
 
 
 def verify(code: Code, trust: Trust, place: Place | None, now: int, *, screen_s: float, skew_s: float) -> Checked:
@@ -22,11 +23,26 @@ def verify(code: Code, trust: Trust, place: Place | None, now: int, *, screen_s:
     `place` None leaves the entrance unjudged. `screen_s` is how long one picture of a rotating screen stays good,
     `skew_s` how far two clocks may differ.
     """
-    unknown = Checked("unknown", code.data, reasons=("invalid",))
-    if len(code.data) > MAX_BYTES:
+    data = code.data
+    unknown = Checked("unknown", data, reasons=("invalid",))
+    if len(data) > (MAX_JOINED if data.startswith(shc.PREFIX) else MAX_BYTES):
         return unknown
-    return (
-        ms1.check(code.data, trust, place, now, screen_s=screen_s, skew_s=skew_s)
+    checked = (
+        ms1.check(data, trust, place, now, screen_s=screen_s, skew_s=skew_s)
+        or shc.check(data, trust, place, now, skew_s=skew_s)
+        or jws.check(data, trust, place, now, skew_s=skew_s)
+        or pretix.check(data, trust, place, now, skew_s=skew_s)
         or listed.check(code, trust)
         or unknown
     )
+    return _aged(checked, trust, now)
+
+
+def _aged(checked: Checked, trust: Trust, now: int) -> Checked:
+    """Say how old the trust is that this was judged by, and where it is too old to admit."""
+    scheme = next((scheme for scheme in SCHEMES if scheme == checked.scheme), None)
+    if scheme is None:
+        return checked._replace(age=None if trust.issued_at is None else now - trust.issued_at)
+    held = trust.of(scheme)
+    stale = ("stale_trust",) if checked.claim and held.stale(now) else ()
+    return checked._replace(age=held.age(now), reasons=(*checked.reasons, *stale))

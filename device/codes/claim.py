@@ -27,3 +27,4 @@ class Checked(NamedTuple):
     identity: bytes  # of the claim where there is one, of the bytes read otherwise
     claim: Claim | None = None
     reasons: tuple[str, ...] = ()
+    age: int | None = None  # seconds since the oldest trust it was judged by was issued; None: it does not say

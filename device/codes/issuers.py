@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,8 +23,15 @@ from device.wire.messages import Admission, Algorithm, IssuerKey, MessageError, 
 MIN_SECRET: Final = 32  # bytes of an HS256 secret (RFC 7518 section 3.2)
 RSA_BITS: Final = (2048, 4096)  # less can be broken; more costs more time than a code may
 MOST_OF_A_KID: Final = 64  # keys: each is tried, and a code may not take long
+MARK_CHARS: Final = 32
 MARK: Final = re.compile(r"[0-9a-f]{32}")  # of what was taken back: 128 bits of a SHA-256
 CARD_MARK: Final = re.compile(r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,24}(\.[0-9]{1,12})?")  # KID/RID, or KID/RID.TIME
+ALGORITHMS: Final[dict[Scheme, tuple[Algorithm, ...]]] = {
+    "pretix": ("EdDSA",),
+    "jws": ("EdDSA", "ES256", "HS256"),
+    "shc": ("ES256",),
+    "hc1": ("ES256", "PS256"),
+}
 
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 
@@ -52,6 +60,7 @@ class Issuers:
 
     keys: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))  # by kid
     revoked: frozenset[str] = frozenset()
+    revoked_before: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # only what was issued so
     blocked: frozenset[str] = frozenset()
     rules: tuple[Mapping[str, Any], ...] = ()
     value_sets: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
@@ -83,10 +92,12 @@ class Issuers:
             if len(keys[key.kid]) > MOST_OF_A_KID:
                 named = f"the kid {key.kid}" if key.kid else "no kid"
                 raise TrustError(f"{lists[0].scheme}: more than {MOST_OF_A_KID} keys have {named}")
+        revoked = frozenset(each for one in lists for each in _marks(one, one.revoked))
         return cls(
             keys=MappingProxyType(keys),
-            revoked=frozenset(mark for each in lists for mark in _marks(each, each.revoked)),
-            blocked=frozenset(mark for each in lists for mark in _marks(each, each.blocked)),
+            revoked=frozenset(each for each in revoked if "." not in each),
+            revoked_before=MappingProxyType(_latest(each for each in revoked if "." in each)),
+            blocked=frozenset(each for one in lists for each in _marks(one, one.blocked)),
             rules=tuple(MappingProxyType(rule) for each in lists for rule in each.rules),
             value_sets=MappingProxyType({name: values for each in lists for name, values in each.value_sets.items()}),
             admissions=admissions,
@@ -105,12 +116,27 @@ class Issuers:
         """Return the keys of this id that still count; several issuers may have chosen the same."""
         return tuple(key for key in self.keys.get(kid, ()) if key.not_after is None or now < key.not_after)
 
+    def taken_back(self, marks: Iterable[str], issued_at: float | None) -> Iterator[str]:
+        """Say why a code that goes by these marks is no longer good: `revoked`, `blocked`, or nothing."""
+        for each in marks:
+            before = self.revoked_before.get(each)
+            if each in self.revoked or (before is not None and (issued_at is None or issued_at < before)):
+                yield "revoked"
+                break
+        if any(each in self.blocked for each in marks):
+            yield "blocked"
+
     def admission(self, claims: Mapping[str, object]) -> Admission | None:
         """Return what a genuine code with these claims is admitted by; None where it is by nothing."""
         return next((each for each in self.admissions if _matches(each, claims)), None)
 
 
 NOBODY: Final = Issuers()
+
+
+def mark(data: bytes) -> str:
+    """Return what a code is called where it is taken back: 128 bits of a SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()[:MARK_CHARS]
 
 
 def _matches(admission: Admission, claims: Mapping[str, object]) -> bool:
@@ -149,22 +175,33 @@ def _title(each: TrustList) -> str:
 
 
 def _marks(each: TrustList, marks: tuple[str, ...]) -> Iterator[str]:
-    form, example = (CARD_MARK, "KID/RID") if each.scheme == "shc" else (MARK, "32 hex digits")
-    for mark in marks:
-        if not form.fullmatch(mark):
-            raise TrustError(f"{_title(each)}: {mark!r} names no code that was taken back: {example}")
-        yield mark
+    form, example = (CARD_MARK, "KID/RID") if each.scheme == "shc" else (MARK, f"{MARK_CHARS} hex digits")
+    for found in marks:
+        if not form.fullmatch(found):
+            raise TrustError(f"{_title(each)}: {found!r} names no code that was taken back: {example}")
+        yield found
+
+
+def _latest(marks: Iterable[str]) -> dict[str, int]:
+    """Return, by KID/RID, the time before which what was issued is revoked."""
+    latest: dict[str, int] = {}
+    for found in marks:
+        name, _, time = found.partition(".")
+        latest[name] = max(int(time), latest.get(name, 0))
+    return latest
 
 
 def _keys(each: TrustList) -> Iterator[Key]:
     for number, entry in enumerate(each.keys, 1):
         try:
-            yield _key(entry)
+            yield _key(each.scheme, entry)
         except (TrustError, ValueError, UnsupportedAlgorithm) as error:
             raise TrustError(f"{_title(each)}: key {number} ({entry.kid or 'no kid'}): {error}") from error
 
 
-def _key(entry: IssuerKey) -> Key:
+def _key(scheme: Scheme, entry: IssuerKey) -> Key:
+    if entry.alg not in ALGORITHMS[scheme]:
+        raise TrustError(f"{scheme} knows {', '.join(ALGORITHMS[scheme])}, not {entry.alg}")
     public, secret = None, b""
     if entry.alg == "HS256":
         secret = _bytes("secret", entry.secret)
