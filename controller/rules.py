@@ -14,8 +14,11 @@ from device.wire.messages import Place, Scan, Staffing, Text
 
 # Reasons that say nothing against the code itself. Any other, also one not known here, does.
 NOT_THE_CODE: Final = frozenset(
-    {"temperature_high", "temperature_recheck", "temperature_unknown", "clock_unsure", "not_kept"}
-)
+    {
+        "temperature_high", "temperature_recheck", "temperature_unknown", "clock_unsure", "not_kept",
+        "stale_trust", "part_missing", "no_answer", "unverified",
+    }
+)  # fmt: skip
 LONGEST_REASON: Final = 40  # characters of a reason that no word is known for
 
 

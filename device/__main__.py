@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from device import config as configuration
+from device import verifier
 from device.clock import Clock, boot, machine
 from device.codes.trust import TrustError, read_site_key
 from device.config import Config
@@ -22,6 +23,7 @@ from device.courier import Courier
 from device.entrance import Entrance, Said, Stop
 from device.eye import Eye
 from device.floor import Floor
+from device.inquiry import Inquiry, InquiryError
 from device.policy import Policy
 from device.probe import Probe
 from device.record import Record
@@ -94,6 +96,7 @@ class Gate:
         )
         make = thermometer(config)
         self.probe = Probe(make, self.inbox.put) if make else None
+        self.inquiry = Inquiry(config.upstream, place, self.inbox.put) if config.upstream.url else None
         self.eye = Eye(config.camera, config.decoder, self.inbox.put)
         self.entrance = Entrance(
             config=config,
@@ -104,6 +107,7 @@ class Gate:
             clock=clock,
             info=_info(config),
             watch=self._dead,
+            inquiry=self.inquiry,
         )
 
     def _heard(self, said: LinkSaid) -> None:
@@ -111,7 +115,7 @@ class Gate:
         self.inbox.put(said)
 
     def _dead(self) -> str:
-        threads = [part.thread for part in (self.courier, self.eye, self.floor, self.probe) if part]
+        threads = [part.thread for part in (self.courier, self.eye, self.floor, self.probe, self.inquiry) if part]
         return ", ".join(f"the {thread.name} thread died" for thread in threads if not thread.is_alive())
 
     def run(self) -> None:
@@ -120,6 +124,8 @@ class Gate:
         self.link.start()
         if self.probe:
             self.probe.thread.start()
+        if self.inquiry:
+            self.inquiry.thread.start()
         self.eye.start()
         try:
             self.entrance.run()
@@ -135,6 +141,8 @@ class Gate:
         self.eye.stop()
         if self.probe:
             self.probe.stop()
+        if self.inquiry:
+            self.inquiry.stop()
         self.courier.stop()
         self.link.stop()
         self.board.close()
@@ -167,6 +175,9 @@ def gate() -> None:
     """Run one entrance. 运行一个入口"""
 
 
+gate.add_command(verifier.command, "verifier")
+
+
 @gate.command()
 @click.option("--config", "path", type=click.Path(path_type=Path), default="/etc/menshen/gate.toml", show_default=True)
 @click.option("--stage", is_flag=True, help="Read commands for the emulated parts from standard input. 模拟部件")
@@ -180,7 +191,7 @@ def run(*, path: Path, stage: bool) -> None:
         raise click.ClickException(f'{path}: --stage moves emulated parts only: set pins.driver = "mock"')
     try:
         built = Gate(config)
-    except (TrustError, PartError) as error:
+    except (TrustError, PartError, InquiryError) as error:
         raise click.ClickException(str(error)) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: built.stop())

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from device import settings
+from device.codes.upstream import Fallback
 from device.duty import Interval
 from device.wire.link import Wire
 from device.wire.messages import Id, Verb
@@ -115,6 +116,22 @@ class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
     answer_s: Annotated[float, Meta(ge=0.2, le=30, description="seconds the lamp shows a verdict")] = 3.0
     screen_s: Annotated[float, Meta(ge=5, le=300, description="seconds a rotating screen stays good")] = 30.0
     skew_s: Annotated[float, Meta(ge=0, le=120, description="seconds two clocks may differ")] = 5.0
+    pieces_s: Annotated[float, Meta(ge=5, le=300, description="seconds from one piece of a code to the next")] = 30.0
+
+
+class UpstreamSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """A server that judges codes which no gate can judge alone. Codes that the gate knows never wait for it."""
+
+    url: Annotated[str, _text("where it answers a POST; empty: nobody is asked")] = ""
+    owns: Annotated[tuple[str, ...], _text("how the texts begin that it is asked about")] = ()
+    answer_s: Annotated[float, Meta(ge=0.2, le=10, description="seconds it may take")] = 2.0
+    fallback: Annotated[Fallback, _text("what becomes of a code without an answer")] = "refer"
+    field: Annotated[str, _text("the member of its answer that says the colour")] = "colour"
+    green: Annotated[tuple[str, ...], _text("what it calls green, which admits")] = ("green",)
+    yellow: Annotated[tuple[str, ...], _text("what it calls yellow, which is referred")] = ("yellow",)
+    red: Annotated[tuple[str, ...], _text("what it calls red, which is refused")] = ("red",)
+    token: Annotated[str, _text("file with a bearer token, where it wants one")] = ""
+    ca: Annotated[str, _text("file with its authority's certificate; empty: those of the system")] = ""
 
 
 class CommandsSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,6 +156,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     duty: DutySection = DutySection()
     rules: RulesSection = RulesSection()
     commands: CommandsSection = CommandsSection()
+    upstream: UpstreamSection = UpstreamSection()
 
 
 def load(path: Path) -> Config:

@@ -10,12 +10,13 @@ import logging
 import math
 import queue
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from device import codes
-from device.clock import DOUBTS, Clock
+from device.clock import DOUBTS, Clock, Instant
 from device.codes import Checked
 from device.codes.trust import keyed_hash
 from device.config import Config
@@ -23,7 +24,9 @@ from device.courier import Acked
 from device.duty import Change, Duty
 from device.forehead import Forehead
 from device.health import Systemd
+from device.inquiry import Answered, Inquiry
 from device.passage import Crossing, Passages, Went
+from device.pieces import Pieces, Progress
 from device.policy import Policy
 from device.probe import Measured, Unmeasured
 from device.record import Record
@@ -47,7 +50,7 @@ log = logging.getLogger(__name__)
 
 Said = (
     Seen | EyeFault | Measured | Unmeasured | Pressed | BeamChanged | TurnstilePassed | PresenceChanged
-    | Heard | LinkChanged | LinkDied | Acked
+    | Heard | LinkChanged | LinkDied | Acked | Answered
 )  # fmt: skip
 
 IDLE: Final[Colour] = "white"
@@ -74,6 +77,7 @@ class Entrance:
         clock: Clock,
         info: messages.Info,
         watch: Callable[[], str] = lambda: "",
+        inquiry: Inquiry | None = None,
     ) -> None:
         self._inbox = inbox
         self.place = Place(config.gate.site, config.gate.entrance)
@@ -84,6 +88,8 @@ class Entrance:
         self._clock = clock
         self._info = info
         self._watch = watch
+        self._inquiry = inquiry
+        self._pieces = Pieces(config.rules.pieces_s)
         self._zone = ZoneInfo(config.gate.timezone)
         self._systemd = Systemd()
         now = clock.mono()
@@ -133,13 +139,16 @@ class Entrance:
 
     def _next(self) -> bool:
         try:
-            said = self._inbox.get(timeout=TICK_S)
+            said = self._inbox.get(timeout=self._patience())
         except queue.Empty:
             return True
         if said is None:
             return False
         self.take(said)
         return True
+
+    def _patience(self) -> float:
+        return self._inquiry.patience(TICK_S, self._clock.mono()) if self._inquiry else TICK_S
 
     def take(self, said: Said) -> None:
         """Walk the path of one message."""
@@ -172,6 +181,8 @@ class Entrance:
         if self._answer_until and now >= self._answer_until:
             self._answer_until = 0.0
             self.board.lamp.show(IDLE)
+        for late in self._inquiry.overdue(now) if self._inquiry else ():
+            self._settle(late)
         for went in self._passages.look(now):
             self._went(went)
         for change in self._duty.look(now, self._local()):
@@ -185,16 +196,36 @@ class Entrance:
             raise Stop(dead)
 
     def _seen(self, seen: Seen) -> None:
-        """Judge a code: keep what is about to be shown, then show it, then say it."""
+        """Verify a code; one that this gate cannot judge is asked about, and others go on meanwhile."""
         instant, rules = self._clock.read(), self._config.rules
+        code = self._pieces.add(seen.code, instant.mono)
+        if isinstance(code, Progress):
+            log.info("a code in several pieces: %d of %d", code.have, code.of)
+            return
+        seen = replace(seen, code=code)
         checked = codes.verify(
-            seen.code,
+            code,
             self._policy.trust,
             self.place,
             int(instant.then(seen.frame_at)),  # the moment it was shown, however long the frame waited
             screen_s=rules.screen_s,
             skew_s=rules.skew_s,
         )
+        if self._inquiry and checked.scheme == codes.UNKNOWN and self._inquiry.owns(code.data):
+            self._inquiry.ask(seen, instant.mono)
+        else:
+            self._judge(seen, checked, instant)
+
+    def _settle(self, answered: Answered) -> None:
+        """Judge a code that was asked about, whether or not somebody answered."""
+        if answered.problem:
+            self._record.raised("upstream_lost", answered.problem)
+        else:
+            self._record.cleared("upstream_lost")
+        self._judge(answered.seen, answered.checked, self._clock.read())
+
+    def _judge(self, seen: Seen, checked: Checked, instant: Instant) -> None:
+        """Keep what is about to be shown, then show it, then say it."""
         if self._still_shown(checked, seen.code.data):
             log.info("the screen of a code that was granted went on to its next picture")
             return
@@ -208,6 +239,7 @@ class Entrance:
             "kind": checked.claim.kind if checked.claim else None,
             "temperature": temperature,
             "celsius": celsius,
+            "trust_age_s": checked.age,
             "took_ms": round((self._clock.mono() - seen.frame_at) * 1000, 2),
         }
         seq = self._record.keep(
@@ -286,15 +318,22 @@ class Entrance:
             self._record.raised("thermometer_frozen", "it repeats one value to the last digit; switch it off and on")
         else:
             self._record.cleared("thermometer_frozen")
-        doubt = self._clock.read().doubt
+        instant = self._clock.read()
         for fault, detail in DOUBTS.items():
-            if fault == doubt:
+            if fault == instant.doubt:
                 self._record.raised(fault, detail)
             else:
                 self._record.cleared(fault)
+        stale = self._policy.trust.stale(int(instant.now))
+        if stale and instant.state != "unset":
+            self._record.raised("stale_trust", f"too old to admit by: {', '.join(stale)}; import them anew")
+        else:
+            self._record.cleared("stale_trust")
 
     def _wire(self, said: Said) -> None:
         match said:
+            case Answered() if self._inquiry and self._inquiry.settled(said):
+                self._settle(said)
             case Acked(seq):
                 self._record.acknowledged(seq)
             case LinkChanged(up=True):

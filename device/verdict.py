@@ -11,9 +11,12 @@ Mode = Literal["off", "advise", "require"]
 
 # What a guard settles by looking; every other reason refuses.
 REFERRED: Final = frozenset(
-    {"clock_unsure", "temperature_high", "temperature_recheck", "temperature_unknown", "not_kept"},
-)
-TIMED: Final = frozenset({"invalid_time", "screen_expired"})  # reasons only a good clock can give
+    {
+        "clock_unsure", "temperature_high", "temperature_recheck", "temperature_unknown", "not_kept",
+        "stale_trust", "part_missing", "no_answer", "yellow_code",
+    }
+)  # fmt: skip
+TIMED: Final = frozenset({"invalid_time", "screen_expired", "stale_trust"})  # reasons only a good clock can give
 
 
 class Verdict(NamedTuple):

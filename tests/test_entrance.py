@@ -17,6 +17,7 @@ from device.codes import ms1
 from device.codes.trust import keyed_hash, trusted
 from device.courier import Acked, Kept
 from device.entrance import Entrance, Said, Stop
+from device.inquiry import Inquiry
 from device.policy import Policy
 from device.probe import Measured, Unmeasured
 from device.record import Record
@@ -72,6 +73,7 @@ class Scene(NamedTuple):
     said: list[tuple[str, bytes]]
     lit: Callable[[int], bool]
     edges: Callable[[int], int]
+    inbox: queue.SimpleQueue[Said | None]
 
     def show(self, data: bytes = CARD) -> messages.Scan | None:
         """Hold a code before the lens; return the last scan kept."""
@@ -114,15 +116,21 @@ def build(folder: Path, *, clock: Watch | None = None, **sections: dict[str, Any
 
     kept: list[Kept] = []
     record = Record(place=Place("expo", "north"), spool=spool, clock=clock, say=say, kept=kept.append)
+    asking = Inquiry(config.upstream, Place("expo", "north"), inbox.put) if config.upstream.url else None
+    if asking:
+        asking.thread.start()
     entrance = Entrance(
         config=config, inbox=inbox, board=board, record=record, policy=policy, clock=clock,
-        info=messages.Info(version="0", python="3", parts={}),
+        info=messages.Info(version="0", python="3", parts={}), inquiry=asking,
     )  # fmt: skip
     yield Scene(
         entrance, clock, spool, events, said,
         lit=lambda pin: bool(factory.pin(pin).state),
         edges=lambda pin: len(factory.pin(pin).states) - 1,
+        inbox=inbox,
     )  # fmt: skip
+    if asking:
+        asking.stop()
     board.close()
     spool.close()
 

@@ -11,8 +11,9 @@ from device.codes.trust import Trust
 from device.sight import Code
 from device.wire.messages import SCHEMES, Place
 
-__all__ = ["MAX_BYTES", "Checked", "Claim", "verify"]
+__all__ = ["MAX_BYTES", "MAX_JOINED", "UNKNOWN", "Checked", "Claim", "verify"]
 
+UNKNOWN = "unknown"  # the scheme of text that is nobody's
 MAX_BYTES = 4296  # the most characters any QR code holds (ISO/IEC 18004: version 40-L, numeric apart)
 MAX_JOINED = 5 + 16 * 7089  # of a health card put together from its pieces
 
@@ -24,7 +25,7 @@ def verify(code: Code, trust: Trust, place: Place | None, now: int, *, screen_s:
     `skew_s` how far two clocks may differ.
     """
     data = code.data
-    unknown = Checked("unknown", data, reasons=("invalid",))
+    unknown = Checked(UNKNOWN, data, reasons=("invalid",))
     if len(data) > (MAX_JOINED if data.startswith(shc.PREFIX) else MAX_BYTES):
         return unknown
     checked = (
@@ -44,5 +45,6 @@ def _aged(checked: Checked, trust: Trust, now: int) -> Checked:
     if scheme is None:
         return checked._replace(age=None if trust.issued_at is None else now - trust.issued_at)
     held = trust.of(scheme)
-    stale = ("stale_trust",) if checked.claim and held.stale(now) else ()
-    return checked._replace(age=held.age(now), reasons=(*checked.reasons, *stale))
+    doubt = "stale_trust" if held.stale(now) else "clock_unsure" if held.early(now) else ""
+    doubts = (doubt,) if checked.claim and doubt else ()
+    return checked._replace(age=held.age(now), reasons=(*checked.reasons, *doubts))

@@ -22,6 +22,7 @@ from device.wire.messages import Admission, Algorithm, IssuerKey, MessageError, 
 
 MIN_SECRET: Final = 32  # bytes of an HS256 secret (RFC 7518 section 3.2)
 RSA_BITS: Final = (2048, 4096)  # less can be broken; more costs more time than a code may
+DAY_S: Final = 86_400
 MOST_OF_A_KID: Final = 64  # keys: each is tried, and a code may not take long
 MARK_CHARS: Final = 32
 MARK: Final = re.compile(r"[0-9a-f]{32}")  # of what was taken back: 128 bits of a SHA-256
@@ -111,6 +112,10 @@ class Issuers:
     def stale(self, now: int) -> tuple[str, ...]:
         """Name the lists that are too old to admit by."""
         return tuple(name for name, _, until in self.ages if until is not None and now >= until)
+
+    def early(self, now: int) -> bool:
+        """Tell whether a list that ages was issued well after now: then the clock is wrong, and its age unknown."""
+        return any(until is not None and issued - now > DAY_S for _, issued, until in self.ages)
 
     def named(self, kid: str, now: int) -> tuple[Key, ...]:
         """Return the keys of this id that still count; several issuers may have chosen the same."""

@@ -122,6 +122,7 @@ class Scan(Event, frozen=True, kw_only=True):
     kind: PassKind | None = None
     temperature: Temperature = "off"
     celsius: float | None = None
+    trust_age_s: int | None = None  # since the oldest list it was judged by was issued
     took_ms: float
 
 

@@ -19,6 +19,7 @@ REASONS: Final[dict[str, Text]] = {
     "invalid": Text("无效码", "not a valid code"),
     "unknown_issuer": Text("签发方未知", "issuer unknown"),
     "revoked": Text("已吊销", "revoked"),
+    "blocked": Text("已被签发方冻结", "blocked by its issuer"),
     "invalid_time": Text("不在有效期内", "outside its time"),
     "wrong_entrance": Text("不适用于本入口", "not for this entrance"),
     "screen_expired": Text("画面已过期（疑似截图）", "screen too old, perhaps a screenshot"),
@@ -27,6 +28,12 @@ REASONS: Final[dict[str, Text]] = {
     "temperature_recheck": Text("请重新测温", "temperature to be taken again"),
     "temperature_unknown": Text("体温未知", "temperature unknown"),
     "clock_unsure": Text("设备时钟不可靠", "the gate's clock is unsure"),
+    "stale_trust": Text("信任列表过旧", "the list of trusted issuers is too old"),
+    "part_missing": Text("多张码中的一张，尚缺其余", "one code of several; the others are missing"),
+    "yellow_code": Text("黄码", "yellow, says the upstream verifier"),
+    "red_code": Text("红码", "red, says the upstream verifier"),
+    "no_answer": Text("上游验码无应答", "the upstream verifier did not answer"),
+    "unverified": Text("未能向上游核验", "could not be verified upstream"),
     "not_kept": Text("记录无法保存", "the record could not be kept"),
 }
 
@@ -61,6 +68,8 @@ FAULTS: Final[dict[str, Text]] = {
     "clock_unset": Text("时钟未校准", "the clock is not set"),
     "clock_jumped": Text("时钟被改动", "the clock was changed"),
     "clock_behind": Text("时钟早于已确认的时间", "the clock stands before a time that has passed"),
+    "stale_trust": Text("信任列表过旧", "a list of trusted issuers is too old"),
+    "upstream_lost": Text("上游验码无应答", "the upstream verifier does not answer"),
     "policy_refused": Text("下发策略被拒绝", "a policy was refused"),
 }
 
