@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from typing import Any, Final
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -15,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from cryptography.x509.oid import NameOID
 
-from device.codes.issuers import PublicKey
+from device.codes import jose, pretix
+from device.codes.issuers import PublicKey, mark
 from device.codes.jose import JoseError, base64url, loads, unbase64url
-from device.wire.messages import Algorithm, IssuerKey, Scheme
+from device.wire.messages import Algorithm, IssuerKey, Scheme, TrustList
 
 PEM: Final = b"-----BEGIN "
 CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
@@ -196,20 +198,40 @@ def thumbprint(jwk: dict[str, Any]) -> str:
     return base64url(hashlib.sha256(written.encode()).digest()).decode()
 
 
-def revocations(data: bytes, kid: str = "") -> tuple[str, ...]:
-    """Return the marks of a file: a health card issuer's revocation list, or one mark a line.
-
-    Raise KeyFileError for a list that is none. `kid` is the key it must be about, where that is known.
-    """
-    if not data.lstrip().startswith(b"{"):
-        return tuple(data.decode("ascii", "replace").split())
+def whole(data: bytes) -> TrustList:
+    """Read a list as a policy carries it; raise KeyFileError where it is none."""
     try:
-        crl = loads(data)
+        return msgspec.json.decode(data, type=TrustList)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise KeyFileError(f"no list as a policy carries it: {error}") from error
+
+
+def revocations(data: bytes, scheme: Scheme) -> tuple[str, ...]:
+    """Return the marks of a file: a health card issuer's list, or line by line a mark or the code that is meant.
+
+    Raise KeyFileError for a list that is none; what is no mark the policy names.
+    """
+    if scheme == "shc" and data.lstrip().startswith(b"{"):
+        return _cards(data)
+    return tuple(_marked(line, scheme) for line in data.split())
+
+
+def _marked(line: bytes, scheme: Scheme) -> str:
+    if scheme == "pretix" and pretix.split(line):
+        return mark(line)
+    if scheme == "jws" and jose.looks_like_one(line):
+        return mark(line.rpartition(b".")[0])
+    return line.decode("ascii", "replace")
+
+
+def _cards(data: bytes) -> tuple[str, ...]:
+    try:
+        crl = jose.loads(data)
     except JoseError as error:
         raise KeyFileError(f"no revocation list: {error}") from error
     match crl:
-        case {"kid": str(about), "method": "rid", "ctr": int(), "rids": [*rids]} if kid in ("", about):
+        case {"kid": str(kid), "method": "rid", "ctr": int(), "rids": [*rids]}:
             if len({str(rid).partition(".")[0] for rid in rids}) != len(rids):
                 raise KeyFileError("the revocation list names a card twice")
-            return tuple(f"{about}/{rid}" for rid in rids)
+            return tuple(f"{kid}/{rid}" for rid in rids)
     raise KeyFileError('no revocation list of health cards: "kid", "method":"rid", "ctr" and "rids" are needed')

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from controller.database import now, stamp, transaction
 from device.codes.trust import Trust
-from device.wire.messages import Desired, PassKind, TrustedKey
+from device.wire.messages import Admission, Desired, PassKind, Scheme, TrustedKey, TrustList
 
 
 class Pass(Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Pass(Struct, frozen=True, kw_only=True):
 
 
 class Policies:
-    """Tables policies, issuer_keys, revocations, listed_codes and passes."""
+    """Tables policies, issuer_keys, revocations, listed_codes, trust_lists, admissions and passes."""
 
     db: Database
 
@@ -46,12 +46,51 @@ class Policies:
 
     def desired(self) -> Desired:
         """Return what the gates are to hold."""
+        changed_at = self.db.execute("SELECT changed_at FROM policies").fetchone()[0]
         return Desired(
             version=self.version(),
+            issued_at=changed_at and datetime.fromisoformat(changed_at),
             keys=tuple(TrustedKey(*row) for row in self.db.execute("SELECT key, public FROM issuer_keys ORDER BY key")),
             revoked=tuple(cti for (cti,) in self.db.execute("SELECT cti FROM revocations ORDER BY cti")),
             listed=tuple(code for (code,) in self.db.execute("SELECT hash FROM listed_codes ORDER BY hash")),
+            lists=tuple(self.trust_lists()),
+            admit=tuple(self.admissions().values()),
         )
+
+    def trust_lists(self) -> list[TrustList]:
+        """Return what is believed of the codes of others."""
+        rows = self.db.execute("SELECT list FROM trust_lists ORDER BY scheme, name")
+        return [msgspec.json.decode(text, type=TrustList) for (text,) in rows]
+
+    def admissions(self) -> dict[int, Admission]:
+        """Return by their numbers which codes of others admit, the first that counts first."""
+        rows = self.db.execute("SELECT id, admission FROM admissions ORDER BY id")
+        return {number: msgspec.json.decode(text, type=Admission) for number, text in rows}
+
+    def trust_list(self, each: TrustList) -> None:
+        """Let the gates believe a list, instead of an older one of its name. Raise TrustError naming a wrong entry."""
+        self._desire(
+            "INSERT INTO trust_lists VALUES (:scheme, :name, :list, :at)"
+            " ON CONFLICT DO UPDATE SET list = excluded.list, added_at = excluded.added_at",
+            scheme=each.scheme,
+            name=each.name,
+            list=msgspec.json.encode(each).decode(),
+        )
+
+    def distrust_list(self, scheme: Scheme, name: str) -> bool:
+        """Let the gates no longer believe a list; False where there is none of this name."""
+        return bool(
+            self._desire("DELETE FROM trust_lists WHERE (scheme, name) = (:scheme, :name)", scheme=scheme, name=name)
+        )
+
+    def admit(self, admission: Admission) -> bool:
+        """Let genuine codes admit, behind all that do so already; False where they do. Raise TrustError."""
+        written = msgspec.json.encode(admission).decode()
+        return bool(self._desire("INSERT OR IGNORE INTO admissions VALUES (NULL, :admission, :at)", admission=written))
+
+    def withdraw(self, number: int) -> bool:
+        """Let them no longer admit; False where nothing has this number."""
+        return bool(self._desire("DELETE FROM admissions WHERE id = :number", number=number))
 
     def trust_key(self, key: TrustedKey) -> None:
         """Let the gates believe an issuer. Raise TrustError for what no gate would take."""
@@ -86,7 +125,7 @@ class Policies:
             "DELETE FROM listed_codes WHERE hash IN (SELECT value FROM json_each(:codes))", codes=json.dumps(codes)
         )
 
-    def _desire(self, *statements: str, **values: str) -> int:
+    def _desire(self, *statements: str, **values: str | int) -> int:
         """Change what is desired, and its version where rows changed; return how many.
 
         A gate takes a policy whole, so one bad entry would block all: none is let in.

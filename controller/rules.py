@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from controller.config import RulesSection
 from device.wire import words
-from device.wire.messages import Place, Scan, Staffing, Text
+from device.wire.messages import OpenFault, Place, Scan, Staffing, Text
 
 # Reasons that say nothing against the code itself. Any other, also one not known here, does.
 NOT_THE_CODE: Final = frozenset(
@@ -20,6 +20,7 @@ NOT_THE_CODE: Final = frozenset(
     }
 )  # fmt: skip
 LONGEST_REASON: Final = 40  # characters of a reason that no word is known for
+LONGEST_DETAIL: Final = 200  # characters of what a gate says of a fault
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -45,6 +46,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     staffing_since: datetime | None = None
     clock_unsure_since: datetime | None = None  # None: its gate knows the time, or never said
     abnormal: Run | None = None
+    stale: OpenFault | None = None  # the gate's own fault stale_trust
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -158,8 +160,24 @@ def unknown_entrance(facts: Facts, rules: RulesSection) -> Finding | None:  # no
     )
 
 
+def stale_trust(facts: Facts, rules: RulesSection) -> Finding | None:
+    """A gate holds a list of other issuers that is too old, so that it refers whom it should admit."""
+    if facts.stale is None or lost_since(facts, rules) is not None:
+        return None
+    return Finding(
+        severity="warning",
+        since=facts.stale.since,
+        what=Text(
+            f"信任列表过旧，相关码一律转人工：{facts.stale.detail[:LONGEST_DETAIL]}",
+            f"trust is too old, so that codes are referred: {facts.stale.detail[:LONGEST_DETAIL]}",
+        ),
+        next_step=Text("请重新导入：menshen trust add", "import it anew: menshen trust add"),
+    )
+
+
 RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
-    rule.__name__: rule for rule in (abnormal_code, unstaffed_entrance, gate_offline, clock_unsure, unknown_entrance)
+    rule.__name__: rule
+    for rule in (abnormal_code, unstaffed_entrance, gate_offline, clock_unsure, unknown_entrance, stale_trust)
 }
 
 

@@ -35,6 +35,12 @@ def mend(db: Database) -> None:
     db.executescript(MENDING)
 
 
+@migrations()
+def trust_others(db: Database) -> None:
+    """Make the tables of what is believed of the codes of other issuers."""
+    db.executescript(OTHERS)
+
+
 ENTRANCES: Final = """
 CREATE TABLE entrances (
     id INTEGER PRIMARY KEY,
@@ -142,6 +148,21 @@ CREATE TABLE passes (
     rotating INTEGER NOT NULL,
     issued_at TEXT NOT NULL,
     revoked_at TEXT -- as in revocations, which also hold passes this database did not issue
+);
+"""
+
+OTHERS: Final = """
+CREATE TABLE trust_lists (
+    scheme TEXT NOT NULL,
+    name TEXT NOT NULL,
+    list TEXT NOT NULL, -- JSON, as a policy carries it
+    added_at TEXT NOT NULL,
+    PRIMARY KEY (scheme, name)
+);
+CREATE TABLE admissions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- the first that fits counts
+    admission TEXT NOT NULL UNIQUE, -- JSON, as a policy carries it
+    added_at TEXT NOT NULL
 );
 """
 

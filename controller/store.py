@@ -14,7 +14,7 @@ from controller.alerts import Changes, Key
 from controller.database import now, open_to_read, open_to_write, stamp
 from controller.policies import Policies
 from controller.rules import Facts, Run
-from device.wire.messages import Alert, Place, Text
+from device.wire.messages import Alert, Health, MessageError, OpenFault, Place, Text, decode
 
 QUARANTINE_ROWS: Final = 1000  # the newest are kept
 HEAD_BYTES: Final = 256  # of a message in quarantine
@@ -281,7 +281,18 @@ def _facts(row: dict[str, Any], at: datetime) -> Facts:
         staffing_since=_moment(row["staffing_since"]),
         clock_unsure_since=_moment(row["clock_unsure_since"]),
         abnormal=run or None,
+        stale=_open_fault(row["health"], "stale_trust"),
     )
+
+
+def _open_fault(health: str | None, fault: str) -> OpenFault | None:
+    """Return a fault that a gate says is open; None where it says no such thing."""
+    if not health or fault not in health:
+        return None
+    try:
+        return next((each for each in decode(Health, health.encode()).faults if each.fault == fault), None)
+    except MessageError:
+        return None
 
 
 def _alert(row: dict[str, Any]) -> Alert:

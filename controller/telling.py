@@ -42,6 +42,7 @@ ALERTS: Final[dict[str, Text]] = {
     "gate_offline": Text("设备离线", "gate offline"),
     "clock_unsure": Text("时钟不可靠", "clock unsure"),
     "unknown_entrance": Text("未登记入口", "unknown entrance"),
+    "stale_trust": Text("信任列表过旧", "trust too old"),
 }
 CLOCKS: Final[dict[str, Text]] = {
     "unset": Text("时钟不可靠", "clock unsure"),

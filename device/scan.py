@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,15 +19,17 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from device.codes import Checked, verify
+from device.codes.saying import saying
 from device.codes.trust import Trust, TrustError, read_site_key
 from device.config import DecoderSection, RulesSection
 from device.decoder import Decoder, View
 from device.looks import exhaust
+from device.pieces import Pieces
 from device.sight import Code
 from device.verdict import Verdict, judge
 from device.wire.messages import Desired, MessageError, Place, Text, decode
 from device.wire.plain import harmless
-from device.wire.words import OUTCOMES, Language, language, reason, say
+from device.wire.words import OUTCOMES, SCHEMES, Language, language, reason, say
 from hardware.camera.film import Camera, FilmOver
 from hardware.camera.picture import SUFFIXES
 from hardware.parts import CameraError, Frame
@@ -158,6 +161,8 @@ def as_json(found: Found, checked: Checked, verdict: Verdict) -> str:
         "text": code.text,
         "bytes": None if code.text.encode() == code.data else base64.b64encode(code.data).decode(),
         "scheme": checked.scheme,
+        "says": saying(code.data),
+        "trust_age_s": checked.age,
         "outcome": verdict.outcome,
         "reasons": verdict.reasons,
     }
@@ -170,7 +175,9 @@ def as_text(found: Found, checked: Checked, verdict: Verdict, tongue: Language) 
     reasons = ", ".join(reason(each, tongue) for each in verdict.reasons)
     outcome = say(OUTCOMES[verdict.outcome], tongue) + (f" ({reasons})" if reasons else "")
     doubt = f" ({say(UNCONFIRMED, tongue)})" if found.code.weak and found.frame is None else ""
-    return f"{where}: {found.code.symbology}{doubt}, {checked.scheme}: {outcome}\n    {harmless(found.code.text)}"
+    scheme = checked.scheme + (f" ({say(SCHEMES[checked.scheme], tongue)})" if checked.scheme in SCHEMES else "")
+    says = "; ".join(f"{name} {value}" for name, value in saying(found.code.data).items())
+    return f"{where}: {found.code.symbology}{doubt}, {scheme}: {outcome}\n    {harmless(says or found.code.text)}"
 
 
 @click.command()
@@ -193,13 +200,15 @@ def scan(
         at = Place.parse(place) if place else None
     except MessageError as error:
         raise click.UsageError(f"--place: {error}") from error
-    exit_code, found_any = 0, False
+    exit_code, found_any, pieces = 0, False, Pieces(math.inf)
     for result in _with_progress(files):
         match result:
             case Found(code=code):
                 found_any = True
-                checked, verdict = _judged(code, believed, at)
-                line = as_json(result, checked, verdict) if json_ else as_text(result, checked, verdict, tongue)
+                whole = pieces.add(code, 0)
+                shown = result._replace(code=whole) if isinstance(whole, Code) else result
+                checked, verdict = _judged(shown.code, believed, at)
+                line = as_json(shown, checked, verdict) if json_ else as_text(shown, checked, verdict, tongue)
                 click.echo(line)
             case Blank(file=file):
                 exit_code = max(exit_code, NOTHING_FOUND)

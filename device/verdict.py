@@ -16,7 +16,9 @@ REFERRED: Final = frozenset(
         "stale_trust", "part_missing", "no_answer", "yellow_code",
     }
 )  # fmt: skip
-TIMED: Final = frozenset({"invalid_time", "screen_expired", "stale_trust"})  # reasons only a good clock can give
+TIMED: Final = frozenset(
+    {"invalid_time", "screen_expired", "stale_trust", "clock_unsure"}
+)  # reasons only a good clock can give
 
 
 class Verdict(NamedTuple):

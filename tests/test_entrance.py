@@ -27,7 +27,7 @@ from device.spool import Reader, Spool
 from device.timekeeper import Doubt
 from device.wire import messages
 from device.wire.link import Heard, LinkChanged, LinkDied
-from device.wire.messages import EVENTS, AnyEvent, ClockState, Desired, Message, Place, encode
+from device.wire.messages import EVENTS, AnyEvent, ClockState, Desired, Message, Place, TrustList, encode
 from hardware import board as boards
 from hardware import pins
 from hardware.parts import BeamChanged, Pressed, Reading, TurnstilePassed
@@ -267,6 +267,21 @@ def test_a_thermometer_stuck_at_one_value_is_a_fault(scene: Scene) -> None:
         scene.wait(0.2)
     faults = [event.fault for event in scene.events() if isinstance(event, messages.Fault)]
     assert faults == ["thermometer_frozen"]
+
+
+def test_trust_that_is_too_old_is_a_fault_until_it_is_renewed(scene: Scene) -> None:
+    topic, issued = Place("expo", "north").topic("policy/desired"), scene.clock.wall()
+    for version, moment in ((2, issued), (3, issued + timedelta(seconds=90))):
+        offer = Desired(
+            version=version, lists=(TrustList(scheme="shc", name="clinic", issued_at=moment, good_for_s=60),)
+        )
+        scene.entrance.take(Heard(topic=topic, payload=encode(offer), retained=True))
+        scene.wait(59.9 if version == 2 else 0)
+        assert scene.retained("health", messages.Health) in (None, messages.Health(faults=()))
+        if version == 2:
+            scene.wait(0.2)
+            (fault,) = scene.retained("health", messages.Health).faults
+            assert (fault.fault, "shc/clinic" in fault.detail) == ("stale_trust", True)
 
 
 def test_an_unset_clock_is_a_fault(scene: Scene) -> None:

@@ -91,6 +91,13 @@ def test_a_token_can_be_taken_back() -> None:
     assert verify(text, trust("jws", key("ES256"), revoked=(jws.id_mark("", "7"), mark(text.encode())))).reasons == ()
 
 
+def test_a_clock_before_the_trust_cannot_tell_its_age() -> None:
+    held = trust("jws", key("ES256"), good_for_s=120)
+    assert verify(token(exp=..., nbf=...), held, NOW - 90_000).reasons == ("clock_unsure",)
+    assert verify(token(exp=..., nbf=...), held, NOW - 60).reasons == ()
+    assert verify(token(exp=..., nbf=...), trust("jws", key("ES256")), NOW - 90_000).reasons == (), "it does not age"
+
+
 def test_old_trust_does_not_admit() -> None:
     held = trust("jws", key("ES256"), good_for_s=120)
     ages = {late: (verify(token(exp=...), held, NOW + late).reasons, verify(token(exp=...), held, NOW + late).age)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from device.codes import ms1
 from device.codes.trust import keyed_hash, make_site_key, trusted
 from device.scan import scan
-from device.wire.messages import Desired, encode
+from device.wire.messages import Admission, Desired, TrustList, encode
 from hardware.camera.drawing import draw
 from hardware.parts import Grey
 from hardware.scene import Scene
 from tests.pictures import CODE, video
+from tests.test_pretix import payload
+from tests.test_shc import pieces
+from tests.tickets import card, key, signed, ticket
 
 HOUR = 3600
 ISSUER = Ed25519PrivateKey.generate()
@@ -96,7 +100,8 @@ def test_json_says_all_a_program_needs(tmp_path: Path) -> None:
     first, second = rows(run(text, binary, "--json"))
     assert first == {
         "file": str(text), "frame": None, "at_s": None, "symbology": "QRCode", "weak": False, "text": "入场",
-        "bytes": None, "scheme": "unknown", "outcome": "refuse", "reasons": ["invalid"],
+        "bytes": None, "scheme": "unknown", "says": {}, "trust_age_s": None,
+        "outcome": "refuse", "reasons": ["invalid"],
     }  # fmt: skip
     assert base64.b64decode(second["bytes"]) == b"\x00\xff\xfe"
 
@@ -180,3 +185,27 @@ def test_from_a_shell(tmp_path: Path) -> None:
     )
     assert json.loads(asked.stdout)["text"] == "hello"
     assert asked.stderr == "without --trust, no issuer is believed\n"
+
+
+def test_codes_of_others_are_explained(tmp_path: Path) -> None:
+    policy = Desired(version=1, lists=(TrustList(scheme="pretix", name="a", issued_at=datetime.now(tz=UTC), keys=(
+        key("EdDSA", "", "expo-2026"),)),), admit=(Admission(scheme="pretix"),))  # fmt: skip
+    (tmp_path / "policy.json").write_bytes(encode(policy))
+    path = photo(tmp_path / "ticket.png", ticket(payload(42, 0, 14)))
+    result = run(path, "--trust", tmp_path / "policy.json")
+    assert result.stdout == f"{path}: QRCode, pretix (a pretix ticket): grant\n    item 42; subevent 14\n"
+    (row,) = rows(run(path, "--json", "--trust", tmp_path / "policy.json"))
+    assert (row["says"], row["trust_age_s"] < 60) == ({"item": 42, "subevent": 14}, True)
+    token = photo(tmp_path / "token.png", signed({"alg": "EdDSA", "kid": "k1"}, {"sub": "visitor 1"}))
+    assert "jws (a web token): refuse (issuer unknown)\n    kid k1; alg EdDSA; sub visitor 1\n" in run(token).stdout
+
+
+def test_a_card_in_several_codes_is_put_together_from_several_photos(tmp_path: Path) -> None:
+    text = card()
+    photos = [photo(tmp_path / f"{number}.png", part) for number, part in enumerate(pieces(text, 3))]
+    first, second, last = rows(run(*photos, "--json"))
+    assert [each["reasons"] for each in (first, second, last)] == [["part_missing"]] * 2 + [["unknown_issuer"]]
+    assert first["says"] == {"piece": 1, "of": 3}
+    assert (last["file"], last["text"]) == (str(photos[2]), text)
+    assert last["says"]["resource"] == ["Patient", "Immunization"]
+    assert "visitor 1" not in json.dumps(last["says"]), "whose it is is nobody's business here"

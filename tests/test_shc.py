@@ -154,7 +154,7 @@ def test_public_cards(tmp_path: Path) -> None:
     examples = unpacked("shc-examples.tar.xz", tmp_path) / "examples"
     keys = keyfile.read((examples / "issuer/.well-known/jwks.json").read_bytes(), "shc", issuer=SPEC)
     (crl,) = (examples / "issuer/.well-known/crl").glob("*.json")
-    held = trust("shc", *keys, revoked=keyfile.revocations(crl.read_bytes()))
+    held = trust("shc", *keys, revoked=keyfile.revocations(crl.read_bytes(), "shc"))
     found = []
     for number in range(4):
         texts = [path.read_bytes().strip() for path in sorted(examples.glob(f"example-0{number}-f-qr-code-*.txt"))]
@@ -208,7 +208,7 @@ def test_public_keys_and_lists_that_must_not_be_taken(tmp_path: Path) -> None:
     for name in ("invalid-method", "non-base64url-rid", "too-long-rid", "duplicate-rid"):
         (crl,) = (files / "badcrl" / name / ".well-known/crl").glob("*.json")
         with pytest.raises((KeyFileError, TrustError)):
-            trust("shc", revoked=keyfile.revocations(crl.read_bytes()))
+            trust("shc", revoked=keyfile.revocations(crl.read_bytes(), "shc"))
     print("SMART Health Cards: 6 of 6 wrong keys and 4 of 4 wrong revocation lists refused")
 
 

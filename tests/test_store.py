@@ -25,7 +25,21 @@ from controller.rules import Finding
 from controller.store import QUARANTINE_ROWS, Store
 from device.codes.trust import TrustError
 from device.wire.link import Heard
-from device.wire.messages import Commanded, Duty, Event, Fault, Passage, Status, Text, TrustedKey, encode
+from device.wire.messages import (
+    Admission,
+    Commanded,
+    Duty,
+    Event,
+    Fault,
+    Health,
+    OpenFault,
+    Passage,
+    Status,
+    Text,
+    TrustedKey,
+    TrustList,
+    encode,
+)
 from tests.bystanders import PLACE, WHEN, scan, state
 
 KEY = TrustedKey(key="56475aa75463474c", public="A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=")  # RFC 8037, appendix A
@@ -181,6 +195,35 @@ def test_what_is_desired_grows_and_one_bad_entry_changes_nothing(store: Store) -
         with pytest.raises(TrustError):
             bad()
     assert store.desired() == later
+
+
+def test_what_others_say_is_desired_once_and_whole(store: Store) -> None:
+    listed = TrustList(scheme="jws", name="expo", issued_at=WHEN, good_for_s=60)
+    store.trust_list(listed)
+    assert store.admit(Admission(scheme="jws"))
+    version = store.version()
+    assert not store.admit(Admission(scheme="jws"))
+    with pytest.raises(TrustError, match="jws/other: it is good for -1 s"):
+        store.trust_list(TrustList(scheme="jws", name="other", issued_at=WHEN, good_for_s=-1))
+    assert store.version() == version
+    desired = store.desired()
+    assert (desired.lists, desired.admit) == ((listed,), (Admission(scheme="jws"),))
+    assert desired.issued_at is not None
+    assert store.distrust_list("jws", "expo")
+    assert not store.distrust_list("jws", "expo")
+    assert store.withdraw(1)
+    assert not store.withdraw(1)
+
+
+def test_a_gate_that_says_its_trust_is_stale_is_a_fact(store: Store) -> None:
+    fill(store)
+    (entrance,) = store.facts(WHEN)
+    for fault, stale in (("stale_trust", True), ("camera_black", False)):
+        health = Health(faults=(OpenFault(fault, WHEN, "shc/clinic"),))
+        with store.transaction():
+            store.document(entrance, "health", health)
+        found = store.facts(WHEN)[entrance].stale
+        assert found == (OpenFault("stale_trust", WHEN, "shc/clinic") if stale else None)
 
 
 def test_an_issued_pass_is_kept_once(store: Store) -> None:

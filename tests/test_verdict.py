@@ -43,6 +43,13 @@ def test_an_unset_clock_refers_and_never_calls_a_code_expired() -> None:
     assert verdict == Verdict("refer", ("clock_unsure",))
 
 
+def test_an_unset_clock_cannot_tell_how_old_trust_is() -> None:
+    for reason in ("stale_trust", "clock_unsure"):
+        verdict = judge(code(reason), clock="unset", temperature="off", mode="off")
+        assert verdict == Verdict("refer", ("clock_unsure",))
+    assert judge(code("stale_trust"), clock="synced", temperature="off", mode="off").outcome == "refer"
+
+
 def test_an_unset_clock_does_not_excuse_a_revoked_code() -> None:
     verdict = judge(code("revoked", "invalid_time"), clock="unset", temperature="off", mode="off")
     assert verdict == Verdict("refuse", ("revoked", "clock_unsure"))

@@ -103,6 +103,12 @@ def _genuine(data: bytes, payload: bytes, key: Key) -> Genuine:
     )
 
 
+def saying(payload: bytes) -> dict[str, object]:
+    """Return what a ticket says of itself; raise TicketError where it cannot be read."""
+    said = read(payload)._asdict() | {"seed": None}
+    return {name: value for name, value in said.items() if value}
+
+
 def read(payload: bytes) -> Ticket:
     """Read a ticket's protobuf; raise TicketError where it is none. Fields of later releases are passed over."""
     fields: dict[int, int | bytes] = dict(_fields(payload))

@@ -132,6 +132,17 @@ def _genuine(message: Compact, card: dict[str, Any], issuer: str) -> Genuine:
     )
 
 
+def saying(data: bytes) -> dict[str, object]:
+    """Return what a card says of itself, without its holder's name; raise JoseError where it cannot be read."""
+    if part := piece(data):
+        return {"piece": part.number, "of": part.of}
+    message = jose.read(_compact(data))
+    card = _card(message)
+    found = _genuine(message, card, text(card, "iss"))
+    times = {"nbf": found.not_before, "exp": found.not_after}
+    return {"kid": message.kid} | dict(found.claims) | {name: at for name, at in times.items() if at is not None}
+
+
 def _codes(resource: dict[str, Any]) -> Iterator[str]:
     """Name what a resource is about, as FHIR writes a code: `system|code`."""
     for name in CODED:

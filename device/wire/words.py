@@ -15,6 +15,14 @@ OUTCOMES: Final[dict[str, Text]] = {
     "refuse": Text("拒绝", "refuse"),
 }
 
+SCHEMES: Final[dict[str, Text]] = {
+    "pretix": Text("pretix 签名票", "a pretix ticket"),
+    "jws": Text("JWT 令牌", "a web token"),
+    "shc": Text("SMART 健康卡", "a SMART health card"),
+    "hc1": Text("欧盟数字新冠证书", "an EU COVID certificate"),
+    "upstream": Text("上游验码", "judged upstream"),
+}
+
 REASONS: Final[dict[str, Text]] = {
     "invalid": Text("无效码", "not a valid code"),
     "unknown_issuer": Text("签发方未知", "issuer unknown"),
