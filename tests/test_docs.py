@@ -16,9 +16,12 @@ from click.testing import CliRunner
 
 from controller import rules
 from controller.broker import Broker
+from controller.keyfile import thumbprint
 from device.codes.trust import make_site_key
 from device.wire import messages, words
 from menshen import COMMANDS, main
+from tests import tickets
+from tests.test_keyfile import jwk, jwks, pem
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "hardware").glob("*.md")])
@@ -30,6 +33,7 @@ LIVE = {
     "command",
     "controller run",
     "gate run",
+    "gate verifier",
     "pass screen",
 }  # tested by running, elsewhere
 
@@ -116,6 +120,9 @@ def test_the_operators_page_can_be_followed(tmp_path: Path, broker: Broker) -> N
     os.environ["MENSHEN_CONTROLLER"] = str(place)
     segno.make_qr("hello").save(str(tmp_path / "photo.png"), scale=8, border=4)
     (tmp_path / "id").write_text("", encoding="ascii")
+    (tmp_path / "event.txt").write_bytes(pem(tickets.ED.public_key()))
+    (tmp_path / "revoked.txt").write_text(tickets.ticket(b""), encoding="ascii")
+    (tmp_path / "jwks.json").write_bytes(jwks(jwk("ES256", kid=thumbprint(jwk("ES256")))))
     issued = ""
     try:
         for command in commands():
