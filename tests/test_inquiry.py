@@ -77,7 +77,7 @@ def test_a_colour_is_a_verdict(
 
 
 def test_local_codes_never_wait_for_it(tmp_path: Path, verifier: Verifier) -> None:
-    with at_work(tmp_path, verifier.url) as scene:
+    with at_work(tmp_path, verifier.url, owns=["HC:", "member"]) as scene:
         scene.show(b"HC:slow")
         scan = scene.show()
         assert scan is not None

@@ -93,12 +93,12 @@ def test_what_was_taken_back_is_known_by_its_mark() -> None:
 
 
 def test_the_first_admission_whose_claims_all_match_counts() -> None:
-    crew = Admission(scheme="jws", claims={"role": ("crew", "press"), "level": (2, 3)}, kind="staff")
+    crew = Admission(scheme="jws", claims={"role": ("crew", "press"), "level": (1, 3)}, kind="staff")
     rest = Admission(scheme="jws", claims={"role": ("guest",)}, places=("expo", "expo/north"))
     held = trust(listed(), admit=(crew, rest)).of("jws")
     assert held.admission({"role": "press", "level": 3}) == crew
     assert held.admission({"role": ["guest", "crew"], "level": [1, 2], "more": 1}) == crew
-    assert held.admission({"role": ["guest", "crew"], "level": 1}) == rest
+    assert held.admission({"role": ["guest", "crew"], "level": 2}) == rest
     for claims in ({}, {"role": "stranger"}, {"role": "crew"}, {"role": "crew", "level": True}, {"role": {"guest": 1}}):
         assert held.admission(claims) is None
     assert trust(admit=(Admission(scheme="pretix"),)).of("pretix").admission({}) is not None

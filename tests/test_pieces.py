@@ -58,8 +58,9 @@ def test_who_waits_too_long_begins_anew() -> None:
 def test_a_piece_of_another_code_begins_anew() -> None:
     held = Pieces(30)
     held.add(PARTS[0], 0.0)
-    assert held.add(OTHERS[0], 0.0) == Progress(1, 3)
-    held.add(OTHERS[1], 0.0)
+    held.add(PARTS[1], 0.0)
+    assert held.add(OTHERS[1], 0.0) == Progress(1, 3)
+    held.add(OTHERS[0], 0.0)
     assert held.add(code(pieces(WHOLE, 2)[0]), 0.0) == Progress(1, 2)
 
 
