@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -211,3 +213,15 @@ def test_colours_may_have_other_names() -> None:
         upstream.judge(b"HC:1", 503, b'{"state":"0"}', field="state", lights=LIGHTS)
     fallbacks: tuple[Fallback, ...] = ("refer", "refuse")
     assert all(upstream.unanswered(b"HC:1", each).reasons for each in fallbacks), "no answer never admits"
+
+
+def test_the_emulated_one_can_be_started_by_hand() -> None:
+    command = [sys.executable, "-m", "menshen", "gate", "verifier", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        server = Server(UpstreamSection(url=url, owns=("HC:",)))
+        connection = server.connection()
+        assert server.ask(connection, b"HC:red", Place("expo", "north")).reasons == ("red_code",)
+        connection.close()
+        process.terminate()

@@ -76,6 +76,7 @@ def test_only_what_the_policy_admits_is_admitted() -> None:
     checked = verify(token(role="crew"), trust("jws", *keys, admit=(crew, south)))
     assert checked.claim is not None
     assert (checked.claim.kind, checked.claim.subject, checked.reasons) == ("staff", "visitor 1", ())
+    assert verify(token(role="crew", sub=...), trust("jws", *keys, admit=(crew,))).reasons == ("rules",), "whose badge?"
     assert verify(token(), trust("jws", *keys, admit=(crew,))).reasons == ("rules",)
     assert verify(token(), trust("jws", *keys, admit=())).reasons == ("rules",), "trusting a key admits nobody yet"
     assert verify(token(), trust("jws", *keys, admit=(crew, south))).reasons == ("wrong_entrance",)

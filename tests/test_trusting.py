@@ -53,13 +53,11 @@ def test_a_pretix_event_is_believed_and_its_items_admit(office: Path) -> None:
     assert "1 keys" in added.output
     assert "none of them admits yet" in added.output
     assert verify(text, held(office)).reasons == ("rules",)
-    admitted = run(
-        office, "admit", "pretix", "--claim", "item=42", "--claim", "item=43", "--kind", "staff", "--for", "expo/north"
-    )
-    assert "item = 42 | 43 -> staff @ expo/north" in admitted.output
+    admitted = run(office, "admit", "pretix", "--claim", "item=42", "--claim", "item=43", "--for", "expo/north")
+    assert "item = 42 | 43 -> visitor @ expo/north" in admitted.output
     checked = verify(text, held(office))
     assert checked.claim is not None
-    assert (checked.reasons, checked.claim.kind) == ((), "staff")
+    assert (checked.reasons, checked.claim.kind, checked.claim.places) == ((), "visitor", ("expo/north",))
     again = run(
         office,
         "add",
@@ -160,6 +158,7 @@ def test_a_whole_list_keeps_its_age_and_its_rules(office: Path) -> None:
         (("add", "jwt", "x", "--name", "expo"), "'jwt' is not one of"),
         (("admit", "jws", "--claim", "role"), "is not NAME=VALUE"),
         (("admit", "jws", "--for", "Expo"), "admission 1, of jws"),
+        (("admit", "pretix", "--kind", "staff"), "only a jws names its holder"),
         (("add", "jws", "--name", "expo", "--revoked", "{file}"), "names no code that was taken back"),
     ],
 )

@@ -27,6 +27,8 @@ class Genuine(NamedTuple):
 def weigh(found: Genuine, held: Issuers, place: Place | None, now: int, *, skew_s: float) -> Checked:
     """Name all that speaks against it, the gravest first. `place` None leaves the entrance unjudged."""
     admission = held.admission(found.claims)
+    if admission and admission.kind == "staff" and not found.subject:
+        admission = None  # a guard's badge says whose it is
     claim = Claim(
         identity=found.identity,
         kind=admission.kind if admission else "visitor",

@@ -79,7 +79,7 @@ class Issuers:
                 raise TrustError(f"two {each.scheme} lists are called {each.name!r}: give one another name")
             of_scheme.append(each)
         for number, admission in enumerate(admissions, 1):
-            _check_places(number, admission)
+            _check_admission(number, admission)
         return {
             scheme: cls._merged(of_scheme, tuple(each for each in admissions if each.scheme == scheme))
             for scheme, of_scheme in found.items()
@@ -160,7 +160,11 @@ def _same(held: object, value: str | int | bool) -> bool:  # noqa: FBT001
     return type(held) is type(value) and held == value
 
 
-def _check_places(number: int, admission: Admission) -> None:
+def _check_admission(number: int, admission: Admission) -> None:
+    if admission.kind == "staff" and admission.scheme != "jws":
+        raise TrustError(
+            f"admission {number}, of {admission.scheme}: only a jws names its holder, as a guard's badge must"
+        )
     try:
         for place in admission.places:
             Place.parse(place if "/" in place else f"{place}/any")
