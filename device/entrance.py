@@ -239,7 +239,7 @@ class Entrance:
             "kind": checked.claim.kind if checked.claim else None,
             "temperature": temperature,
             "celsius": celsius,
-            "trust_age_s": checked.age,
+            "trust_age_s": checked.age if instant.state != "unset" else None,
             "took_ms": round((self._clock.mono() - seen.frame_at) * 1000, 2),
         }
         seq = self._record.keep(

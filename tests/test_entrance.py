@@ -284,6 +284,19 @@ def test_trust_that_is_too_old_is_a_fault_until_it_is_renewed(scene: Scene) -> N
             assert (fault.fault, "shc/clinic" in fault.detail) == ("stale_trust", True)
 
 
+def test_how_old_trust_is_cannot_be_told_by_an_unset_clock(scene: Scene) -> None:
+    topic, issued = Place("expo", "north").topic("policy/desired"), scene.clock.wall() - timedelta(seconds=90.5)
+    offer = Desired(version=2, issued_at=issued, listed=(keyed_hash(SITE_KEY, CARD),))
+    scene.entrance.take(Heard(topic=topic, payload=encode(offer), retained=True))
+    ages = []
+    for believed in ("synced", "unset"):
+        scene.clock.believed = believed
+        scan = scene.show()
+        assert scan is not None
+        ages.append(scan.trust_age_s)
+    assert ages == [90, None]
+
+
 def test_an_unset_clock_is_a_fault(scene: Scene) -> None:
     scene.clock.believed = "unset"
     scene.wait(0)

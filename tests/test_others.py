@@ -81,7 +81,7 @@ def lobby(tmp_path: Path) -> Iterator[Lobby]:
     (tmp_path / "gate").mkdir()
     (tmp_path / "gate/policy.json").write_bytes(encode(policy))
     raw = {
-        "gate": {"site": "expo", "entrance": "north", "data": str(tmp_path / "gate"),
+        "gate": {"site": "expo", "entrance": "north", "clock": "battery", "data": str(tmp_path / "gate"),
                  "site_key": str(tmp_path / "site.key")},
         "wire": {"host": "127.0.0.1", "port": free_port()},
         "camera": {"driver": "emulated", "source": str(tmp_path / "scene.json"), "fps": 15},
@@ -118,6 +118,7 @@ def test_each_is_judged_where_it_is_shown(lobby: Lobby) -> None:
         scan = lobby.scan(number)
         assert (scan.scheme, scan.event_type, scan.reasons) == (scheme, outcome, reasons)
         assert scan.trust_age_s is None or 0 <= scan.trust_age_s < 60
+        assert (scan.trust_age_s is None) == (reasons == ("no_answer",)), "what nobody judged has no age"
         if number == 1:
             assert not lobby.opened()
     assert lobby.opened()
