@@ -181,6 +181,7 @@ class Entrance:
         if self._answer_until and now >= self._answer_until:
             self._answer_until = 0.0
             self.board.lamp.show(IDLE)
+        self._pieces.look(now)
         for late in self._inquiry.overdue(now) if self._inquiry else ():
             self._settle(late)
         for went in self._passages.look(now):

@@ -40,6 +40,11 @@ class Pieces:
         self._held = {}
         return replace(code, data=whole, text=whole.decode("ascii"))
 
+    def look(self, now: float) -> None:
+        """Forget the pieces of somebody who gave up: they may be about a person's health."""
+        if now - self._last_at > self._patience_s:
+            self._held = {}
+
     def progress(self, now: float) -> Progress | None:
         """Return how far somebody has come; None when nobody is at it, or gave up."""
         if not self._held or now - self._last_at > self._patience_s:

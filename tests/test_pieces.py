@@ -55,6 +55,15 @@ def test_who_waits_too_long_begins_anew() -> None:
     assert held.add(PARTS[2], 60.1) == Progress(1, 3)
 
 
+def test_pieces_nobody_completes_are_forgotten() -> None:
+    held = Pieces(30)
+    held.add(PARTS[0], 0.0)
+    held.look(30.0)
+    assert held._held
+    held.look(30.1)
+    assert not held._held
+
+
 def test_a_piece_of_another_code_begins_anew() -> None:
     held = Pieces(30)
     held.add(PARTS[0], 0.0)
