@@ -6,41 +6,71 @@ import logging
 import queue
 import signal
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from controller.authority import AuthorityError
 from controller.config import Config, configured
 from controller.database import StoreError
-from controller.desk import Desk, DeskError
+from controller.desk import Desk, DeskError, Told
+from controller.installation import Installation, init
+from controller.porter import Porter
+from controller.sentry import broker, refusals
 from controller.store import Store
 from device.settings import example
-from device.wire.link import Link, LinkSaid
+from device.wire.link import Link, LinkChanged, LinkSaid
 
 log = logging.getLogger(__name__)
 
 
 class Controller:
-    """The link, the store and the desk between them."""
+    """The link, the store and the desk between them; where gates have identities, the porter as well."""
 
     def __init__(self, config: Config) -> None:
-        self.inbox: queue.SimpleQueue[LinkSaid | None] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
+        self.porter = _porter(config, self.inbox.put)
         self.store = Store(Path(config.store.path))
-        self.link = Link(config.wire, name="controller", hear=("menshen/#",), put=self.inbox.put)
-        self.desk = Desk(store=self.store, rules=config.rules, inbox=self.inbox, say=self.link.say)
+        self.link = Link(config.wire, name="controller", hear=("menshen/#",), put=self._heard)
+        self.desk = Desk(store=self.store, rules=config.rules, inbox=self.inbox, say=self.link.say, watch=self._dead)
+
+    def _heard(self, said: LinkSaid) -> None:
+        self.inbox.put(said)
+        if self.porter and isinstance(said, LinkChanged):
+            self.porter.inbox.put(said)
+
+    def _dead(self) -> str:
+        threads = self.porter.threads if self.porter else []
+        return ", ".join(f"the {thread.name} thread died" for thread in threads if not thread.is_alive())
 
     def run(self) -> None:
-        """Work until stopped; raise DeskError when the connection's thread died."""
+        """Work until stopped; raise DeskError when a thread died."""
+        if self.porter:
+            self.porter.start()
         self.link.start()
         try:
             self.desk.run()
         finally:
             self.link.stop()
+            if self.porter:
+                self.porter.stop()
             self.store.close()
 
     def stop(self) -> None:
         """Ask it to end; safe from a signal handler or another thread."""
         self.inbox.put(None)
+
+
+def _porter(config: Config, tell: Callable[[Told], None]) -> Porter | None:
+    if not config.identity.folder:
+        return None
+    installation = Installation(Path(config.identity.folder))
+    try:
+        return Porter(installation, tell, hold_s=config.rules.refused_hold_s)
+    except OSError:
+        installation.close()
+        raise
 
 
 @click.group()
@@ -54,14 +84,22 @@ def run(*, config: Config) -> None:
     """Keep events and raise alerts until stopped. 开始接收事件和告警"""
     try:
         built = Controller(config)
-    except StoreError as error:
+    except (AuthorityError, StoreError) as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(
+            f"the port where new gates ask is taken: {error}; is a controller running?"
+        ) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: built.stop())
     try:
         built.run()
     except (DeskError, sqlite3.Error) as error:
         raise click.ClickException(f"{config.store.path}: {error}") from error
+
+
+for each in (init, broker, refusals):
+    controller.add_command(each)
 
 
 @controller.command("settings")

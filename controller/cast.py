@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from controller.store import Store
@@ -119,13 +120,17 @@ class Issuer:
         )
 
 
-def prepare(folder: Path, wire: Wire) -> Programme:
-    """Write the configurations into the folder, fill the database, and return what to play."""
+def prepare(folder: Path, wire: Wire, authority: Path | None = None) -> Programme:
+    """Write the configurations into the folder, fill the database, and return what to play.
+
+    `wire` is the gates'. With an authority theirs is TLS, each with the identity it is going to have; see Troupe.enrol.
+    """
     issuer = Issuer()
     site_key = make_site_key(folder / "site.key")
     database = folder / "controller.db"
+    broker = f'[identity]\nfolder = "{authority}"\n' if authority else _wire(wire)
     (folder / "controller.toml").write_text(
-        f'[store]\npath = "{database}"\n[wire]\nhost = "{wire.host}"\nport = {wire.port}\n'
+        f'[store]\npath = "{database}"\n{broker}'
         f'[passes]\nissuer = "{folder / "issuer"}"\nsite_key = "{folder / "site.key"}"\n'
         "[rules]\nabnormal_hold_s = 5\noffline_grace_s = 3\n",
         encoding="utf-8",
@@ -137,8 +142,18 @@ def prepare(folder: Path, wire: Wire) -> Programme:
         store.list_code(keyed_hash(site_key, issuer.card.encode()))
         store.revoke(issuer.revoked_id.hex())
     for entrance in ENTRANCES:
-        (folder / f"{entrance}.toml").write_text(_gate(folder, entrance, wire), encoding="utf-8")
+        own = _identified(wire, folder / entrance / "identity") if authority else wire
+        (folder / f"{entrance}.toml").write_text(_gate(folder, entrance, own), encoding="utf-8")
     return _programme(issuer)
+
+
+def _identified(wire: Wire, identity: Path) -> Wire:
+    return msgspec.structs.replace(wire, ca=str(identity / "ca.crt"), certificate=str(identity / "gate.pem"))
+
+
+def _wire(wire: Wire) -> str:
+    tls = f'ca = "{wire.ca}"\ncertificate = "{wire.certificate}"\n' if wire.ca else ""
+    return f'[wire]\nhost = "{wire.host}"\nport = {wire.port}\n{tls}'
 
 
 def _gate(folder: Path, entrance: str, wire: Wire) -> str:
@@ -147,7 +162,7 @@ def _gate(folder: Path, entrance: str, wire: Wire) -> str:
     return (
         f'[gate]\nsite = "{SITE}"\nentrance = "{entrance}"\ndata = "{folder / entrance}"\n'
         f'site_key = "{folder / "site.key"}"\nclock = "battery"\n'
-        f'[wire]\nhost = "{wire.host}"\nport = {wire.port}\n'
+        f"{_wire(wire)}"
         f'[camera]\ndriver = "emulated"\nsource = "{scene}"\nfps = 15\n'
         "[decoder]\ngone_s = 0.4\n"
         f'[thermometer]\ndriver = "emulated"\nsource = "{scene}"\nmode = "{mode}"\n'

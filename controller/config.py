@@ -15,11 +15,13 @@ import click
 import msgspec
 from msgspec import Meta, Struct
 
+from controller import doors
 from device import settings
 from device.wire.link import Wire
 
 VARIABLE: Final = "MENSHEN_CONTROLLER"
 SYSTEM: Final = Path("/etc/menshen/controller.toml")
+AUTHORITY: Final = "authority"  # the installation's folder, beside the database
 
 
 class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +44,22 @@ class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
     clock_grace_s: Annotated[
         float, Meta(ge=0, le=3600, description="seconds a gate may not know the time before it is an alert")
     ] = 60.0
+    refused_hold_s: Annotated[
+        float, Meta(ge=1, le=86400, description="seconds a refused attempt keeps its alert open after the last one")
+    ] = 600.0
+
+
+class IdentitySection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may speak on the broker."""
+
+    folder: Annotated[
+        str,
+        Meta(
+            description="folder that `menshen controller init` made, which also says where the broker is, in place of "
+            "[wire]; without it anybody may speak on the broker",
+            examples=["/var/lib/menshen/authority"],
+        ),
+    ] = ""
 
 
 class PassesSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,11 +76,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
     store: StoreSection = StoreSection()
     wire: Wire = msgspec.field(default_factory=Wire)
+    identity: IdentitySection = IdentitySection()
     rules: RulesSection = RulesSection()
     passes: PassesSection = PassesSection()
 
 
-def load(path: Path | None) -> Config:
+def read(path: Path | None) -> Config:
     """Read the file asked for, or $MENSHEN_CONTROLLER, or /etc/menshen/controller.toml; without any, the user's own.
 
     Raise SettingsError naming what to change.
@@ -70,31 +89,55 @@ def load(path: Path | None) -> Config:
     named = path or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     if named is None and SYSTEM.exists():
         named = SYSTEM
-    return settings.load(Config, named) if named else _own()
+    config = settings.load(Config, named) if named else _own()
+    if config.identity.folder and config.wire != Wire():
+        raise settings.SettingsError(f"{named}: identity.folder says where the broker is: leave out [wire]")
+    return config
+
+
+def load(path: Path | None) -> Config:
+    """Read it for a program at work: [wire] is the installation's, where there is one."""
+    config = read(path)
+    if not config.identity.folder:
+        return config
+    folder = Path(config.identity.folder)
+    try:
+        wire = doors.wire(folder, doors.read(folder))
+    except (OSError, msgspec.MsgspecError) as error:
+        raise settings.SettingsError(
+            f"identity.folder: {folder / doors.FILE}: {error}; run this as the owner of the folder, or let "
+            "`menshen controller init` make it"
+        ) from error
+    return msgspec.structs.replace(config, wire=wire)
 
 
 def _own() -> Config:
     """Return the defaults for someone who only tries it out: everything below their home."""
     home = Path.home() / ".local/share/menshen"
     click.echo(f"no {SYSTEM} and no --config: keeping everything in {home}", err=True)
+    made = (home / AUTHORITY / doors.FILE).exists()
     return Config(
         store=StoreSection(path=str(home / "controller.db")),
+        identity=IdentitySection(folder=str(home / AUTHORITY) if made else ""),
         passes=PassesSection(issuer=str(home / "issuer"), site_key=str(home / "site.key")),
     )
 
 
-def _configured(_context: click.Context, _option: click.Parameter, path: Path | None) -> Config:
-    try:
-        return load(path)
-    except settings.SettingsError as error:
-        raise click.ClickException(str(error)) from error
+def configured_by(reader: Callable[[Path | None], Config]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what gives a command `--config FILE`; it receives a Config as `config`."""
 
+    def called_back(_context: click.Context, _option: click.Parameter, path: Path | None) -> Config:
+        try:
+            return reader(path)
+        except settings.SettingsError as error:
+            raise click.ClickException(str(error)) from error
 
-def configured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `--config FILE`; it receives a Config as `config`."""
     return click.option(
         "--config",
         type=click.Path(path_type=Path),
-        callback=_configured,
+        callback=called_back,
         help=f"The controller's configuration; otherwise ${VARIABLE}, then {SYSTEM}. 配置文件",
-    )(command)
+    )
+
+
+configured: Final = configured_by(load)

@@ -1,5 +1,7 @@
 """Everything at work on one machine: a real mosquitto, the controller, two emulated gates, and people who walk up.
 
+The gates have identities of a throw-away authority, which they come by as any new gate does.
+
 People are pictures: each gate's emulated camera draws the code somebody holds up, and the real decoder reads it. What
 should happen is written beside each act; what did happen is heard on MQTT. Nothing is left behind.
 """
@@ -11,6 +13,7 @@ import itertools
 import logging
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,11 +27,16 @@ import click
 import msgspec
 
 from controller import cast
-from controller.broker import Broker, BrokerError
+from controller.authority import AuthorityError
+from controller.broker import BrokerError, free_port
 from controller.cast import Act, Expected, Programme
+from controller.doors import HERE, Doors
+from controller.enrol import Registrar
+from controller.installation import Installation
 from controller.watch import Lines
-from device.wire.link import Heard, Link, LinkSaid
-from device.wire.messages import MessageError, parse_topic
+from device.wire.enrolment import ClaimCode
+from device.wire.link import Heard, Link, LinkSaid, Wire
+from device.wire.messages import MessageError, Place, parse_topic
 from device.wire.words import Language, language, say
 
 PATIENCE_S: Final = 20.0  # for one expected thing to happen; the first waits for everything to start
@@ -44,7 +52,6 @@ class Troupe:
     """The processes on stage, and the folder they live in."""
 
     folder: Path
-    broker: Broker
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
     def start(self, name: str, *words: str) -> None:
@@ -58,6 +65,32 @@ class Troupe:
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the demo, which then ends the others in order
             )
+
+    def start_enrolling(self, name: str) -> None:
+        """Start what gets the gate of one entrance its identity; it waits to be told the claim code."""
+        self.start(_enrolling(name), "gate", "enrol", "--config", str(self.folder / f"{name}.toml"))
+
+    def enrol(self, name: str, claim: ClaimCode) -> None:
+        """Let it do so."""
+        self.tell(_enrolling(name), claim.text)
+
+    def enrolled(self, name: str) -> None:
+        """Wait until it has."""
+        process = self.running.pop(_enrolling(name))
+        process.communicate(timeout=PATIENCE_S)
+        if process.returncode:
+            raise DemoError(self.log(_enrolling(name)))
+
+    def answers(self, name: str, port: int) -> None:
+        """Wait until one of them listens on a port."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            self.check()
+            with contextlib.suppress(OSError):
+                socket.create_connection((HERE, port), timeout=1).close()
+                return
+            time.sleep(0.02)
+        raise DemoError(f"{name} does not answer: {self.log(name)}")
 
     def start_gate(self, name: str) -> None:
         """Start the gate of one entrance; its standard input moves the world around it."""
@@ -88,7 +121,7 @@ class Troupe:
         return (self.folder / f"{name}.log").read_text(errors="replace")[-1500:]
 
     def stop(self) -> None:
-        """End all of them, gates first."""
+        """End all of them, the last first."""
         for process in reversed(self.running.values()):
             process.terminate()
         for process in reversed(self.running.values()):
@@ -97,16 +130,22 @@ class Troupe:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
-        self.broker.stop()
+
+
+def _enrolling(name: str) -> str:
+    return f"{name}-enrol"
 
 
 class Audience:
     """Hears everything on the broker, prints what people care about, and remembers it."""
 
-    def __init__(self, broker: Broker, tongue: Language) -> None:
+    def __init__(self, wire: Wire, tongue: Language) -> None:
         self._inbox: queue.SimpleQueue[LinkSaid] = queue.SimpleQueue()
         self._lines = Lines(tongue)
-        self._link = Link(broker.wire, name="demo-audience", hear=("menshen/#",), put=self._inbox.put)
+        self._link = Link(wire, name="demo-audience", hear=("menshen/#",), put=self._inbox.put)
+
+    def start(self) -> None:
+        """Begin to listen."""
         self._link.start()
 
     def until(self, deadline: float) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -197,34 +236,49 @@ def demo(*, seconds: float | None, lang: str | None) -> None:
     logging.getLogger().setLevel(logging.ERROR)  # what matters is shown; the rest is in the folder's logs
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
-    over = time.monotonic() + (seconds or float("inf"))
     with tempfile.TemporaryDirectory(prefix="menshen-demo-") as folder:
         try:
-            play = _open(Path(folder), tongue, over)
-        except (DemoError, BrokerError) as error:
+            play = _open(Path(folder), tongue, seconds or float("inf"))
+        except (AuthorityError, DemoError, BrokerError) as error:
             raise click.ClickException(str(error)) from error
     _summary(play, tongue)
 
 
-def _open(folder: Path, tongue: Language, over: float) -> Play:
+def _open(folder: Path, tongue: Language, seconds: float) -> Play:
     """Set the stage, play, and clear it away whatever happens."""
-    broker = Broker(folder)
-    stage = Troupe(folder, broker)
-    broker.start()
-    audience = Audience(broker, tongue)
-    play = Play(stage, audience, tongue)
-    try:
-        programme = cast.prepare(folder, broker.wire)
-        stage.start("controller", "controller", "run", "--config", str(folder / "controller.toml"))
-        for entrance in cast.ENTRANCES:
-            stage.start_gate(entrance)
-        play.run(programme, over)
-    except KeyboardInterrupt:
-        click.echo()
-    finally:
-        audience.stop()
-        stage.stop()
+    doors = Doors(host=HERE, gates=free_port(), own=free_port(), enrol=free_port())
+    stage = Troupe(folder)
+    with Installation.make(folder / "authority", doors) as installation:
+        audience = Audience(installation.wire, tongue)
+        play = Play(stage, audience, tongue)
+        try:
+            programme = cast.prepare(folder, Wire(host=HERE, port=doors.gates), installation.folder)
+            _raise_curtain(stage, installation)
+            audience.start()
+            play.run(programme, time.monotonic() + seconds)
+        except KeyboardInterrupt:
+            click.echo()
+        finally:
+            audience.stop()
+            stage.stop()
     return play
+
+
+def _raise_curtain(stage: Troupe, installation: Installation) -> None:
+    """Start broker and controller, let the gates get their identities from them, and start the gates."""
+    config, doors = str(stage.folder / "controller.toml"), installation.doors
+    stage.start("broker", "controller", "broker", "--config", config)
+    stage.start("controller", "controller", "run", "--config", config)
+    for entrance in cast.ENTRANCES:
+        stage.start_enrolling(entrance)
+    stage.answers("broker", doors.gates)
+    stage.answers("controller", doors.enrol)
+    registrar = Registrar.at(installation)
+    for entrance in cast.ENTRANCES:
+        stage.enrol(entrance, registrar.claim(Place(cast.SITE, entrance)))
+    for entrance in cast.ENTRANCES:
+        stage.enrolled(entrance)
+        stage.start_gate(entrance)
 
 
 def _summary(play: Play, tongue: Language) -> None:

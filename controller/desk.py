@@ -9,18 +9,21 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from controller import notify
 from controller.alerts import Changes, Key, compare
+from controller.attempts import Attempts
 from controller.config import RulesSection
 from controller.database import now
 from controller.intake import Intake
 from controller.notify import Say
 from controller.quarantine import Quarantine
-from controller.rules import findings
+from controller.rules import Facts, findings
 from controller.store import Store
 from device.wire.link import Heard, LinkChanged, LinkDied, LinkSaid
 from device.wire.messages import Ack, Alert, Place, encode
@@ -31,6 +34,9 @@ BATCH: Final = 1000  # messages in one transaction: one fsync for all of them
 TICK_S: Final = 1.0  # between looks at what time alone brings about, and at what other programs wrote
 REPEAT_S: Final = 0.5  # a gate that repeats what is committed may have missed an ack: said again once in this time
 RETURN_S: Final = 10.0  # a gate that lost its broker is back within this; its link waits up to 8 s between attempts
+
+
+Told = LinkSaid | Attempts
 
 
 class DeskError(RuntimeError):
@@ -45,14 +51,16 @@ class Desk:
         *,
         store: Store,
         rules: RulesSection,
-        inbox: queue.SimpleQueue[LinkSaid | None],
+        inbox: queue.SimpleQueue[Told | None],
         say: Say,
         return_s: float = RETURN_S,
+        watch: Callable[[], str] = lambda: "",
     ) -> None:
         self._store = store
         self._rules = rules
         self._inbox = inbox
         self._say = say
+        self._watch = watch
         self._return_s = max(return_s, rules.offline_grace_s)
         self._quarantine = Quarantine(store)
         self._up = False
@@ -62,11 +70,13 @@ class Desk:
         self._return_by: float | None = None
         self._told: set[int] = set()  # entrances whose status was heard on this connection
         self._policy_said: dict[Place, int] = {}
+        self._attempts = Attempts()
 
     def run(self) -> None:
-        """Work until told to stop by a None in the inbox; raise DeskError when the connection's thread died."""
+        """Work until told to stop by a None in the inbox; raise DeskError when a thread died."""
         while self._turn():
-            pass
+            if dead := self._watch():
+                raise DeskError(dead)
 
     def _turn(self) -> bool:
         heard, changed, go_on = self._take()
@@ -82,8 +92,11 @@ class Desk:
         heard: list[Heard] = []
         try:
             said = self._inbox.get(timeout=max(0.0, self._ticked_at + TICK_S - time.monotonic()))
-            while isinstance(said, Heard):
-                heard.append(said)
+            while isinstance(said, Heard | Attempts):
+                if isinstance(said, Attempts):
+                    self._attempts = said
+                else:
+                    heard.append(said)
                 if len(heard) == BATCH:
                     return heard, None, True
                 said = self._inbox.get_nowait()
@@ -137,12 +150,17 @@ class Desk:
         found = {
             (entrance, kind): finding
             for entrance, facts in self._store.facts(at, only).items()
-            for kind, finding in findings(facts, self._rules).items()
+            for kind, finding in findings(self._known(facts), self._rules).items()
         }
         before = self._store.open_alerts(only)
         changes = compare(before, found)
         self._store.save(changes, at)
         return changes, before
+
+    def _known(self, facts: Facts) -> Facts:
+        """Add what the broker refused, which the store does not know."""
+        refused, takeovers = self._attempts.refused.get(facts.place), self._attempts.takeovers.get(facts.place)
+        return msgspec.structs.replace(facts, refused=refused, takeovers=takeovers)
 
     def _greet(self) -> None:
         """Say where every spool stands and what is open, so that gates and people can go on."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -21,9 +21,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from controller.authority import GATE_LIFE, Authority, AuthorityError, name_for, read_request
-from controller.installation import Doors, Installation, folder_option
+from controller.config import Config, configured
+from controller.database import StoreError
+from controller.doors import Doors
+from controller.installation import Installation, opened
 from controller.ledger import Ledger
 from controller.roles import Roles, RolesError
+from controller.store import Store
 from controller.tables import place
 from device.wire import enrolment
 from device.wire.enrolment import ClaimCode, Enrolled, EnrolRequest, Renewed, RenewRequest
@@ -148,41 +152,52 @@ class Registrar:
         return True
 
 
-@contextmanager
-def _registrar(folder: Path) -> Iterator[Registrar]:
-    try:
-        with Installation(folder) as installation:
-            yield Registrar.at(installation)
-    except AuthorityError as error:
-        raise click.ClickException(str(error)) from error
-
-
-@click.command("claim")
-@folder_option
-@click.argument("where", metavar="SITE/ENTRANCE", callback=place)
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Also a picture of the QR code, PNG or SVG. 另存二维码图片"
-)
-def claim_command(*, folder: Path, where: Place, out: Path | None) -> None:
-    """Print a claim code for the gate of an entrance: good once, for ten minutes. 生成一次性领取码，十分钟内有效"""
-    with _registrar(folder) as registrar:
-        claim = registrar.claim(where)
+def offer(config: Config, where: Place, out: Path | None = None) -> None:
+    """Print a claim code for the gate of a registered entrance, and what to do with it."""
+    with opened(config) as installation:
+        claim = Registrar.at(installation).claim(where)
     code = segno.make_qr(claim.text)
     code.terminal(compact=True)
     if out:
         code.save(str(out), scale=8, border=4)
-    click.echo(f"{where}: {claim.code}\nmenshen gate enrol --host {claim.host} --port {claim.port}")
+    click.echo(
+        f"{where}: {claim.code}\n在门机上，十分钟内 / on the gate, within ten minutes: menshen gate enrol --camera, "
+        f"or menshen gate enrol --host {claim.host} --port {claim.port}"
+    )
 
 
-@click.command("revoke")
-@folder_option
+@click.command("claim")
+@configured
 @click.argument("where", metavar="SITE/ENTRANCE", callback=place)
-def revoke_command(*, folder: Path, where: Place) -> None:
-    """Take the identity of an entrance's gate back, at once and for good. 立即吊销门机身份"""
-    with _registrar(folder) as registrar:
-        told = registrar.revoke(where)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Also a picture of the QR code, PNG or SVG. 另存二维码图片"
+)
+def claim_command(*, config: Config, where: Place, out: Path | None) -> None:
+    """Print a claim code for the gate of an entrance: good once, for ten minutes. 生成一次性领取码，十分钟内有效"""
+    try:
+        with Store(Path(config.store.path), read_only=True) as store:
+            known = where in store.registered()
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
+    if not known:
+        raise click.ClickException(f"{where} is not registered: menshen entrance add {where} --claim")
+    offer(config, where, out)
+
+
+def withdraw(config: Config, where: Place) -> None:
+    """Take the identity of an entrance's gate back; raise ClickException when the broker cannot be told now."""
+    with opened(config) as installation:
+        told = Registrar.at(installation).revoke(where)
     if not told:
         raise click.ClickException(
             f"{where} is revoked, but the broker does not answer; it will know when it starts, or the controller does"
         )
+
+
+@click.command("revoke")
+@configured
+@click.argument("where", metavar="SITE/ENTRANCE", callback=place)
+def revoke_command(*, config: Config, where: Place) -> None:
+    """Take the identity of an entrance's gate back, at once and for good. 立即吊销门机身份"""
+    withdraw(config, where)
     click.echo(f"{where} 已吊销 / is revoked")

@@ -1,35 +1,27 @@
-"""The folder of one installation: its authority, its book, its broker, and the doors by which they are reached."""
+"""The folder of one installation: its authority, its book, its broker; and the command that makes it."""
 
 from __future__ import annotations
 
 import socket
 import sqlite3
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Self
 
 import click
 import msgspec
-from msgspec import Meta, Struct
 
+from controller import doors as door_file
 from controller import mosquitto
 from controller.authority import Authority, AuthorityError, replace_secret
 from controller.broker import Broker, BrokerError
+from controller.config import AUTHORITY, Config, configured_by, read
+from controller.doors import Doors
 from controller.ledger import Ledger
 from device.wire import enrolment
 from device.wire.link import Wire
-
-FOLDER: Final = Path("/var/lib/menshen/authority")
-HERE: Final = "127.0.0.1"
-
-
-class Doors(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where this machine is reached: by gates under its name, by its own programs on loopback. Ports are TCP."""
-
-    host: Annotated[str, Meta(min_length=1, max_length=253)]
-    gates: int = 8883  # the broker, for gates; MQTT over TLS as IANA has it
-    own: int = 8884  # the broker, for the controller's programs
-    enrol: int = enrolment.PORT  # where new gates ask for a certificate
 
 
 class Installation:
@@ -40,9 +32,11 @@ class Installation:
         self.folder = folder.absolute()
         self.authority = Authority(folder)
         try:
-            self.doors = msgspec.json.decode((folder / "doors.json").read_bytes(), type=Doors)
+            self.doors = door_file.read(folder)
         except (OSError, msgspec.MsgspecError) as error:
-            raise AuthorityError(f"{folder}/doors.json: {error}; `menshen controller init` writes it anew") from error
+            raise AuthorityError(
+                f"{folder}/{door_file.FILE}: {error}; `menshen controller init` writes it anew"
+            ) from error
         try:
             self.ledger = Ledger(self.folder / "ledger.db")
         except (OSError, sqlite3.Error) as error:
@@ -65,14 +59,13 @@ class Installation:
         authority = Authority(folder) if (folder / "ca.key").exists() else Authority.make(folder)
         mosquitto.write(folder / "broker", authority, doors.host, gates=doors.gates, own=doors.own)
         replace_secret(folder / "controller.pem", authority.controller())
-        replace_secret(folder / "doors.json", msgspec.json.encode(doors))
+        replace_secret(folder / door_file.FILE, msgspec.json.encode(doors))
         return cls(folder)
 
     @property
     def wire(self) -> Wire:
         """Return how the controller's own programs reach the broker."""
-        ca, pair = str(self.folder / "ca.crt"), str(self.folder / "controller.pem")
-        return Wire(host=HERE, port=self.doors.own, ca=ca, certificate=pair)
+        return door_file.wire(self.folder, self.doors)
 
     def prepare(self) -> Path:
         """Write the roles for mosquitto's next start, from the book, and return its configuration."""
@@ -96,26 +89,37 @@ class GuardedBroker(Broker):
         super().start()
 
 
-folder_option = click.option(
-    "--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="签发机构所在目录"
-)
+@contextmanager
+def opened(config: Config) -> Iterator[Installation]:
+    """Open the installation for as long as a command works on it; say what is wrong where there is none."""
+    if not config.identity.folder:
+        raise click.ClickException(
+            "identity.folder is not set; `menshen controller init` makes an installation and says what to set"
+        )
+    try:
+        with Installation(Path(config.identity.folder)) as installation:
+            yield installation
+    except AuthorityError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @click.command()
-@folder_option
+@configured_by(read)
 @click.option("--host", default=socket.getfqdn, help="Name or address by which gates reach this machine. 本机地址")
 @click.option("--gates", type=click.IntRange(1, 65535), default=8883, show_default=True, help="Broker's port for gates")
 @click.option("--own", type=click.IntRange(1, 65535), default=8884, show_default=True, help="Broker's port on loopback")
 @click.option("--enrol", type=click.IntRange(1, 65535), default=enrolment.PORT, show_default=True, help="入网端口")
-def init(*, folder: Path, host: str, gates: int, own: int, enrol: int) -> None:
+def init(*, config: Config, host: str, gates: int, own: int, enrol: int) -> None:
     """Make the authority and a hardened broker; again, write the broker anew. 创建签发机构和加固的 mosquitto 配置"""
+    folder = Path(config.identity.folder or Path(config.store.path).with_name(AUTHORITY))
     try:
         made = Installation.make(folder, Doors(host=host, gates=gates, own=own, enrol=enrol))
     except (AuthorityError, BrokerError) as error:
         raise click.ClickException(str(error)) from error
     made.close()
-    click.echo(
-        f"{made.folder}: gates reach this machine as {host}. For controller.toml / 请写入 controller.toml：\n\n[wire]"
-    )
-    for name in ("host", "port", "ca", "certificate"):
-        click.echo(f"{name} = {msgspec.json.encode(getattr(made.wire, name)).decode()}")
+    click.echo(f"{made.folder}: gates reach this machine as {host} / 门机以 {host} 访问本机")
+    if not config.identity.folder:
+        click.echo(
+            "For controller.toml, where there is one, in place of [wire] / 请写入 controller.toml，替代 [wire]：\n\n"
+            f"[identity]\nfolder = {msgspec.json.encode(str(made.folder)).decode()}"
+        )

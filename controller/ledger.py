@@ -36,16 +36,16 @@ CREATE TABLE IF NOT EXISTS refusals ( -- by the broker
     kind TEXT NOT NULL, -- see controller/refusals.py; revoked: a name that is not in force came back
     who TEXT NOT NULL, -- a gate's name, an address, or nothing where the broker does not say
     what TEXT NOT NULL, -- the last topic or reason, as somebody sent it
-    first_at INTEGER NOT NULL,
+    first_at INTEGER NOT NULL, -- after a pause
     last_at INTEGER NOT NULL,
-    times INTEGER NOT NULL,
+    times INTEGER NOT NULL, -- since first_at
     PRIMARY KEY (kind, who)
 );
 """
 
 
 class Noted(NamedTuple):
-    """What the broker refused to one name; times are seconds since 1970."""
+    """What the broker refused to one name without a long pause; times are seconds since 1970."""
 
     kind: str
     who: str
@@ -130,14 +130,15 @@ class Ledger:
 
     # What the broker refused
 
-    def refused(self, noted: Iterable[Noted]) -> None:
-        """Add to what was refused, in one transaction; a thousand kinds and names are kept."""
+    def refused(self, noted: Iterable[Noted], *, pause_s: float = 600) -> None:
+        """Add to what was refused, in one transaction; after a pause it is counted anew. The newest thousand stay."""
         with self._writing() as db:
             db.executemany(
                 "INSERT INTO refusals VALUES (:kind, :who, :what, :first_at, :last_at, :times)"
-                " ON CONFLICT (kind, who) DO UPDATE SET"
-                " what = excluded.what, last_at = excluded.last_at, times = times + excluded.times",
-                [each._asdict() for each in noted],
+                " ON CONFLICT (kind, who) DO UPDATE SET what = excluded.what, last_at = excluded.last_at,"
+                " first_at = iif(excluded.first_at - last_at < :pause, first_at, excluded.first_at),"
+                " times = excluded.times + iif(excluded.first_at - last_at < :pause, times, 0)",
+                [{**each._asdict(), "pause": pause_s} for each in noted],
             )
             db.execute(
                 "DELETE FROM refusals WHERE rowid IN"

@@ -1,4 +1,7 @@
-"""The command `menshen entrance`: which entrances are ours. A running controller notices within a second or two."""
+"""The command `menshen entrance`: which entrances are ours, and whose gate may speak for them.
+
+A running controller notices within a second or two.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import click
 from controller import telling
 from controller.config import Config, configured
 from controller.database import StoreError
+from controller.enrol import claim_command, offer, revoke_command, withdraw
 from controller.store import Store
 from controller.tables import Form, formed, place, reading, show
 from device.wire.messages import Place, Text
@@ -45,6 +49,10 @@ def entrance() -> None:
     """Register entrances. 登记入口"""
 
 
+entrance.add_command(claim_command)
+entrance.add_command(revoke_command)
+
+
 @contextmanager
 def _writing(config: Config) -> Iterator[Store]:
     try:
@@ -60,22 +68,29 @@ def _writing(config: Config) -> Iterator[Store]:
 @click.argument("where", metavar="SITE/ENTRANCE", callback=place)
 @click.option("--zh", default="", help="Its name in Chinese. 中文名称")
 @click.option("--en", default="", help="Its name in English. 英文名称")
-def add(*, config: Config, where: Place, zh: str, en: str) -> None:
+@click.option("--claim", is_flag=True, help="Also a claim code for its gate. 同时生成门机领取码")
+def add(*, config: Config, where: Place, zh: str, en: str, claim: bool) -> None:
     """Register an entrance, or change its names. 登记入口，或修改名称"""
     with _writing(config) as store:
         store.register(where, zh, en)
     click.echo(f"{where} 已登记 / is registered")
+    if claim:
+        offer(config, where)
+    elif config.identity.folder:
+        click.echo(f"下一步，给它的门机身份 / next, an identity for its gate: menshen entrance claim {where}")
 
 
 @entrance.command()
 @configured
 @click.argument("where", metavar="SITE/ENTRANCE", callback=place)
 def remove(*, config: Config, where: Place) -> None:
-    """Forget an entrance; its events stay. 注销入口，保留其记录"""
+    """Forget an entrance and revoke its gate; its events stay. 注销入口并吊销门机，保留其记录"""
     with _writing(config) as store:
         if not store.unregister(where):
             raise click.ClickException(f"{where} is not registered; `menshen entrance list` shows what is")
     click.echo(f"{where} 已注销 / is no longer registered")
+    if config.identity.folder:
+        withdraw(config, where)
 
 
 @entrance.command("list")

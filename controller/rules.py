@@ -22,9 +22,19 @@ NOT_THE_CODE: Final = frozenset(
 LONGEST_REASON: Final = 40  # characters of a reason that no word is known for
 LONGEST_DETAIL: Final = 200  # characters of what a gate says of a fault
 
+# What the broker refuses to a name that is, or was, a gate's: see controller/refusals.py.
+REFUSED: Final[dict[str, Text]] = {
+    "publish": Text("发布到不属于它的主题", "it said something on a topic that is not its own"),
+    "subscribe": Text("订阅不属于它的主题", "it wanted to hear a topic that is not its own"),
+    "will": Text("遗嘱指向不属于它的主题", "it left a will on a topic that is not its own"),
+    "protocol": Text("发送了本系统不会发送的报文", "it sent what no program of ours sends"),
+    "revoked": Text("已吊销的门机再次连接", "a gate that was revoked or replaced came back"),
+}
+CLONED: Final = 5  # takeovers with no long pause; fewer are a gate that came back before its old connection was missed
+
 
 class Run(Struct, frozen=True, kw_only=True):
-    """Abnormal codes with no long pause between them."""
+    """Abnormal codes, or refusals, with no long pause between them."""
 
     since: datetime
     last: datetime
@@ -47,6 +57,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     clock_unsure_since: datetime | None = None  # None: its gate knows the time, or never said
     abnormal: Run | None = None
     stale: OpenFault | None = None  # the gate's own fault stale_trust
+    refused: Run | None = None  # what the broker refused; the reason is a kind
+    takeovers: Run | None = None  # a second connection with the same key took the place of the first
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -175,10 +187,49 @@ def stale_trust(facts: Facts, rules: RulesSection) -> Finding | None:
     )
 
 
+def cloned_gate(facts: Facts, rules: RulesSection) -> Finding | None:
+    """Two devices push each other off the broker, again and again: both have the key of this gate."""
+    run = facts.takeovers
+    if run is None or run.count < CLONED or facts.now - run.last >= timedelta(seconds=rules.refused_hold_s):
+        return None
+    commands = f"menshen entrance revoke {facts.place}, menshen entrance claim {facts.place}"
+    return Finding(
+        severity="critical",
+        since=run.since,
+        count=run.count,
+        what=Text("同一门机密钥在两处反复连接，可能已被复制", "two devices connect with the key of this gate"),
+        next_step=Text(
+            f"请检查门机，吊销后重新入网：{commands}", f"look after the gate, then give it a new key: {commands}"
+        ),
+    )
+
+
+def unauthorized_client(facts: Facts, rules: RulesSection) -> Finding | None:
+    """Somebody with a key of this entrance, in force or revoked, tries what the broker refuses."""
+    run = facts.refused
+    if run is None or facts.now - run.last >= timedelta(seconds=rules.refused_hold_s):
+        return None
+    last = REFUSED.get(run.reason, Text(run.reason[:LONGEST_REASON], run.reason[:LONGEST_REASON]))
+    times = "once" if run.count == 1 else f"{run.count} times, the last"
+    return Finding(
+        severity="warning",
+        since=run.since,
+        count=run.count,
+        what=Text(f"被消息代理拒绝 {run.count} 次，最近一次：{last.zh}", f"refused by the broker {times}: {last.en}"),
+        next_step=Text(
+            "请查看 menshen controller refusals，并核实持有该密钥的设备",
+            "see menshen controller refusals, and find the device that has this key",
+        ),
+    )
+
+
 RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
     rule.__name__: rule
-    for rule in (abnormal_code, unstaffed_entrance, gate_offline, clock_unsure, unknown_entrance, stale_trust)
-}
+    for rule in (
+        abnormal_code, unstaffed_entrance, gate_offline, clock_unsure, unknown_entrance, stale_trust, cloned_gate,
+        unauthorized_client,
+    )
+}  # fmt: skip
 
 
 def findings(facts: Facts, rules: RulesSection) -> dict[str, Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from controller import rules
 from device.wire import words
 from device.wire.messages import Alert, AnyEvent, Commanded, Duty, Fault, Kind, Passage, Scan, Text
 from device.wire.words import Language, say
@@ -43,6 +44,12 @@ ALERTS: Final[dict[str, Text]] = {
     "clock_unsure": Text("时钟不可靠", "clock unsure"),
     "unknown_entrance": Text("未登记入口", "unknown entrance"),
     "stale_trust": Text("信任列表过旧", "trust too old"),
+    "cloned_gate": Text("门机密钥被复制", "cloned gate"),
+    "unauthorized_client": Text("未授权的客户端", "unauthorized client"),
+}
+REFUSALS: Final[dict[str, Text]] = rules.REFUSED | {
+    "twice": Text("同一密钥重复连接", "a second connection with one key"),
+    "handshake": Text("无有效证书", "no good certificate"),
 }
 CLOCKS: Final[dict[str, Text]] = {
     "unset": Text("时钟不可靠", "clock unsure"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from device import config as configuration
-from device import verifier
+from device import enrol, verifier
 from device.clock import Clock, boot, machine
 from device.codes.trust import TrustError, read_site_key
 from device.config import Config
@@ -23,10 +23,12 @@ from device.courier import Courier
 from device.entrance import Entrance, Said, Stop
 from device.eye import Eye
 from device.floor import Floor
+from device.identity import FILE
 from device.inquiry import Inquiry, InquiryError
 from device.policy import Policy
 from device.probe import Probe
 from device.record import Record
+from device.renewal import Renewal
 from device.settings import SettingsError, example
 from device.spool import Spool
 from device.timekeeper import Sample
@@ -98,6 +100,12 @@ class Gate:
         self.probe = Probe(make, self.inbox.put) if make else None
         self.inquiry = Inquiry(config.upstream, place, self.inbox.put) if config.upstream.url else None
         self.eye = Eye(config.camera, config.decoder, self.inbox.put)
+        certificate = Path(config.wire.certificate)
+        self.renewal = (
+            Renewal(certificate.parent, put=self.inbox.put, renewed=self.link.reconnect)
+            if certificate.name == FILE  # any other is not ours to renew
+            else None
+        )
         self.entrance = Entrance(
             config=config,
             inbox=self.inbox,
@@ -115,7 +123,8 @@ class Gate:
         self.inbox.put(said)
 
     def _dead(self) -> str:
-        threads = [part.thread for part in (self.courier, self.eye, self.floor, self.probe, self.inquiry) if part]
+        parts = (self.courier, self.eye, self.floor, self.probe, self.inquiry, self.renewal)
+        threads = [part.thread for part in parts if part]
         return ", ".join(f"the {thread.name} thread died" for thread in threads if not thread.is_alive())
 
     def run(self) -> None:
@@ -126,6 +135,8 @@ class Gate:
             self.probe.thread.start()
         if self.inquiry:
             self.inquiry.thread.start()
+        if self.renewal:
+            self.renewal.thread.start()
         self.eye.start()
         try:
             self.entrance.run()
@@ -143,6 +154,8 @@ class Gate:
             self.probe.stop()
         if self.inquiry:
             self.inquiry.stop()
+        if self.renewal:
+            self.renewal.stop()
         self.courier.stop()
         self.link.stop()
         self.board.close()
@@ -201,6 +214,9 @@ def run(*, path: Path, stage: bool) -> None:
         built.run()
     except Stop as error:
         raise click.ClickException(str(error)) from error
+
+
+gate.add_command(enrol.command)
 
 
 @gate.command("settings")

@@ -24,7 +24,7 @@ from device.wire.enrolment import ClaimCode, ClaimError, Enrolled, EnrolRequest,
 from device.wire.link import Wire
 from device.wire.messages import MessageError, Place
 
-FOLDER: Final = Path("/var/lib/menshen/identity")
+FOLDER: Final = "identity"  # below the gate's data, unless another is asked for
 LEFT: Final = timedelta(days=30)  # of 90: from here on a certificate is renewed
 ANSWER_S: Final = 30.0  # seconds; the controller tells its broker first, which may take ten
 SHOW_S: Final = 120.0  # seconds to hold the code before the lens
@@ -125,19 +125,22 @@ def watch(config: Config, patience_s: float = SHOW_S) -> ClaimCode:
 @click.option("--camera", is_flag=True, help="Let the camera read the code that the controller shows. 用摄像头读取")
 @click.option("--host", help="The controller's name or address, for a code that is typed. 控制端地址")
 @click.option("--port", type=click.IntRange(1, 65535), default=enrolment.PORT, show_default=True)
-@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="身份存放目录")
-def command(*, path: Path, camera: bool, host: str | None, port: int, folder: Path) -> None:
+@click.option("--folder", type=click.Path(path_type=Path), help="Where to keep it; else below gate.data. 身份存放目录")
+def command(*, path: Path, camera: bool, host: str | None, port: int, folder: Path | None) -> None:
     """Get this gate its identity with a claim code; without --camera it is asked for. 凭领取码获得身份证书"""
     try:
         config = configuration.load(path)
         place = Place(config.gate.site, config.gate.entrance)
         claim = watch(config) if camera else _typed(place, host, port)
-        wire = enrol(_ours(claim, place), folder.absolute())
+        kept = (folder or Path(config.gate.data) / FOLDER).absolute()
+        wire = enrol(_ours(claim, place), kept)
     except (ClaimError, EnrolError, IdentityError, MessageError, SettingsError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{place} has its identity. For {path} / 请写入 {path}：\n\n[wire]")
-    for name in ("host", "port", "ca", "certificate"):
-        click.echo(f"{name} = {msgspec.json.encode(getattr(wire, name)).decode()}")
+    click.echo(f"{place} 已获得身份 / has its identity")
+    if config.wire != wire:
+        click.echo(f"For {path} / 请写入 {path}：\n\n[wire]")
+        for name in ("host", "port", "ca", "certificate"):
+            click.echo(f"{name} = {msgspec.json.encode(getattr(wire, name)).decode()}")
 
 
 def _typed(place: Place, host: str | None, port: int) -> ClaimCode:

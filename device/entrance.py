@@ -31,6 +31,7 @@ from device.policy import Policy
 from device.probe import Measured, Unmeasured
 from device.record import Record
 from device.remote import Remote
+from device.renewal import CertificateEnds
 from device.sight import EyeFault, Seen
 from device.verdict import Verdict, decide, judge
 from device.wire import messages
@@ -50,7 +51,7 @@ log = logging.getLogger(__name__)
 
 Said = (
     Seen | EyeFault | Measured | Unmeasured | Pressed | BeamChanged | TurnstilePassed | PresenceChanged
-    | Heard | LinkChanged | LinkDied | Acked | Answered
+    | Heard | LinkChanged | LinkDied | Acked | Answered | CertificateEnds
 )  # fmt: skip
 
 IDLE: Final[Colour] = "white"
@@ -337,6 +338,10 @@ class Entrance:
                 self._settle(said)
             case Acked(seq):
                 self._record.acknowledged(seq)
+            case CertificateEnds(detail=""):
+                self._record.cleared("certificate_ends")
+            case CertificateEnds(detail=detail):
+                self._record.raised("certificate_ends", detail)
             case LinkChanged(up=True):
                 self._introduce()
             case LinkDied(reason=reason):

@@ -88,6 +88,10 @@ class Attacker:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
+    def version(self) -> str | None:
+        """Return which TLS was agreed on; None without any."""
+        return self._socket.version() if isinstance(self._socket, ssl.SSLSocket) else None
+
     def ask(self, *packets: bytes) -> str:
         """Send packets, each after the answer to the one before; return the last answer, or `closed`."""
         said = ""

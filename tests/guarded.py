@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from controller.authority import Authority, name_for
 from controller.broker import free_port
+from controller.doors import Doors
 from controller.enrol import Registrar
-from controller.installation import Doors, GuardedBroker, Installation
+from controller.installation import GuardedBroker, Installation
 from controller.refusals import Kind, Reader, Refusal
 from controller.roles import Roles
 from device.wire.link import Heard, Link, LinkSaid, Wire

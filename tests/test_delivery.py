@@ -24,7 +24,8 @@ class World:
     """One gate and a controller, each a process of its own, and somebody who shows one code after the other."""
 
     def __init__(self, folder: Path, broker: Broker) -> None:
-        self.troupe = Troupe(folder, broker)
+        self.broker = broker
+        self.troupe = Troupe(folder)
         self.folder = folder
         self.numbers = itertools.count(1)
         cast.prepare(folder, broker.wire)
@@ -79,9 +80,9 @@ def world(tmp_path: Path, broker: Broker) -> Iterator[World]:
 
 
 def broker_restarted(world: World) -> Iterator[None]:
-    world.troupe.broker.kill()
+    world.broker.kill()
     yield
-    world.troupe.broker.start()
+    world.broker.start()
 
 
 def controller_killed(world: World) -> Iterator[None]:

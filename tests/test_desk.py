@@ -16,9 +16,9 @@ import pytest
 from controller.broker import Broker
 from controller.config import Config, RulesSection
 from controller.database import now
-from controller.desk import Desk, DeskError
+from controller.desk import Desk, DeskError, Told
 from controller.store import Store
-from device.wire.link import Heard, LinkChanged, LinkDied, LinkSaid
+from device.wire.link import Heard, LinkChanged, LinkDied
 from device.wire.messages import (
     Alert,
     Applied,
@@ -180,7 +180,7 @@ def test_a_broker_that_comes_back_empty_is_told_everything_again(broker: Broker,
 
 
 def test_a_gate_that_does_not_come_back_after_its_broker_is_offline(tmp_path: Path) -> None:
-    inbox: queue.SimpleQueue[LinkSaid | None] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
     said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def say(topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
@@ -241,7 +241,7 @@ def test_what_is_desired_reaches_registered_gates_as_it_changes(broker: Broker, 
 
 
 def test_a_dead_connection_ends_the_desk(tmp_path: Path) -> None:
-    inbox: queue.SimpleQueue[LinkSaid | None] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
     with Store(tmp_path / "controller.db") as store:
         desk = Desk(store=store, rules=RulesSection(), inbox=inbox, say=lambda *_args, **_how: False)
         inbox.put(LinkDied(reason="no more memory"))

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ import segno
 from click.testing import CliRunner
 
 from controller import rules
-from controller.broker import Broker
+from controller.broker import free_port
+from controller.installation import GuardedBroker, Installation
 from controller.keyfile import thumbprint
 from device.codes.trust import make_site_key
 from device.wire import messages, words
@@ -31,7 +33,9 @@ LIVE = {
     "watch",
     "bench",
     "command",
+    "controller broker",
     "controller run",
+    "gate enrol",
     "gate run",
     "gate verifier",
     "pass screen",
@@ -54,7 +58,7 @@ def commands() -> list[Command]:
     for page in DOCS:
         for block in blocks(page, "console"):
             for line in block.replace("\\\n", " ").splitlines():
-                match = re.match(r"\$ (?:sudo )?(?:\./)?menshen (.*)", line)
+                match = re.match(r"\$ (?:sudo (?:-u \w+ )?)?(?:\./)?menshen (.*)", line)
                 if match:
                     words_ = shlex.split(match[1], comments=True)
                     words_ = words_[: words_.index(">")] if ">" in words_ else words_
@@ -106,11 +110,16 @@ def test_every_command_in_the_docs_is_understood(command: tuple[str, ...]) -> No
         assert not word.startswith("-") or word.partition("=")[0] in known
 
 
-def test_the_operators_page_can_be_followed(tmp_path: Path, broker: Broker) -> None:
+def ports() -> list[str]:
+    """Return options by which an installation has ports of its own."""
+    return [word for name in ("--gates", "--own", "--enrol") for word in (name, str(free_port()))]
+
+
+def test_the_operators_page_can_be_followed(tmp_path: Path) -> None:
     """Run, in order and for real, every command of docs/operating.md that comes to an end."""
     place = tmp_path / "controller.toml"
     place.write_text(
-        f'[store]\npath = "{tmp_path}/controller.db"\n[wire]\nhost = "127.0.0.1"\nport = {broker.wire.port}\n'
+        f'[store]\npath = "{tmp_path}/controller.db"\n'
         f'[passes]\nissuer = "{tmp_path}/issuer"\nsite_key = "{tmp_path}/site.key"\n',
         encoding="utf-8",
     )
@@ -124,19 +133,28 @@ def test_the_operators_page_can_be_followed(tmp_path: Path, broker: Broker) -> N
     (tmp_path / "revoked.txt").write_text(tickets.ticket(b""), encoding="ascii")
     (tmp_path / "jwks.json").write_bytes(jwks(jwk("ES256", kid=thumbprint(jwk("ES256")))))
     issued = ""
-    try:
+    with ExitStack() as running:
+        running.callback(os.chdir, before)
+        running.callback(os.environ.pop, "MENSHEN_CONTROLLER")
         for command in commands():
-            if command.page != "docs/operating.md" or names(command.words) in LIVE or "/" in command.words[-1][:1]:
+            if command.page != "docs/operating.md":
+                continue
+            if names(command.words) == "controller broker":
+                broker = GuardedBroker(running.enter_context(Installation(tmp_path / "authority")))
+                broker.start()
+                running.callback(broker.stop)
+            if names(command.words) in LIVE or "/" in command.words[-1][:1]:
                 continue
             arguments = [issued if word == "ID" else word for word in command.words]
-            result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+            first = names(command.words) == "controller init"
+            result = CliRunner().invoke(main, [*arguments, *(ports() if first else [])], catch_exceptions=False)
             assert result.exit_code == 0, f"{command}: {result.output}"
+            if first:
+                with place.open("a", encoding="utf-8") as file:
+                    file.write(result.output[result.output.index("[identity]") :])
             if command.words[:2] == ("pass", "issue"):
                 issued = re.findall(r"\b[0-9a-f]{16}\b", result.output)[0]
             ran += 1
-    finally:
-        os.chdir(before)
-        del os.environ["MENSHEN_CONTROLLER"]
     print(f"{ran} commands of docs/operating.md ran")
     assert ran >= 8
 

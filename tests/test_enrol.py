@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import stat
 import threading
@@ -12,20 +11,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import cv2
 import msgspec
 import pytest
-import zxingcpp
 from click.testing import CliRunner
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from controller.authority import place_of
-from controller.broker import free_port
 from controller.door import Door
 from controller.enrol import EnrolError as Refused
-from controller.enrol import Registrar, claim_command, revoke_command
-from controller.installation import GuardedBroker, Installation, init
+from controller.enrol import Registrar
 from controller.ledger import Ledger
 from controller.roles import Roles
 from device import enrol
@@ -352,28 +347,3 @@ def test_the_gates_own_camera_reads_the_claim(tmp_path: Path) -> None:
     begun = time.monotonic()
     assert enrol.watch(config) == claim
     print(f"read after {time.monotonic() - begun:.1f} s, most of it the start of the eye's process")
-
-
-def test_the_controllers_commands_make_an_installation_a_code_and_an_end(tmp_path: Path) -> None:
-    folder = ["--folder", str(tmp_path / "authority")]
-    ports = [str(free_port()) for _ in range(3)]
-    early = CliRunner().invoke(claim_command, [*folder, "expo/north"])
-    assert "menshen controller init" in early.output
-    made = CliRunner().invoke(
-        init, [*folder, "--host", HERE, "--gates", ports[0], "--own", ports[1], "--enrol", ports[2]]
-    )
-    assert made.exit_code == 0, made.output
-    assert f'certificate = "{tmp_path}/authority/controller.pem"' in made.output
-    given = CliRunner().invoke(claim_command, [*folder, "expo/north", "--out", str(tmp_path / "claim.png")])
-    assert given.exit_code == 0, given.output
-    code = re.search(r"expo/north: (\S+)", given.output)
-    assert code
-    (shown,) = zxingcpp.read_barcodes(cv2.imread(str(tmp_path / "claim.png"), cv2.IMREAD_GRAYSCALE))
-    assert ClaimCode.parse(shown.text) == ClaimCode(HERE, int(ports[2]), NORTH, code[1])
-    alone = CliRunner().invoke(revoke_command, [*folder, "expo/north"])
-    assert "the broker does not answer" in alone.output
-    with Installation(tmp_path / "authority") as installation:
-        broker = GuardedBroker(installation)
-        broker.start()
-        assert CliRunner().invoke(revoke_command, [*folder, "expo/north"]).exit_code == 0
-        broker.stop()

@@ -21,6 +21,7 @@ from device.inquiry import Inquiry
 from device.policy import Policy
 from device.probe import Measured, Unmeasured
 from device.record import Record
+from device.renewal import CertificateEnds
 from device.settings import convert
 from device.sight import Code, EyeFault, Seen
 from device.spool import Reader, Spool
@@ -388,3 +389,13 @@ def test_messages_are_frozen(scene: Scene) -> None:
     scan: Message | None = scene.show()
     with pytest.raises(AttributeError):
         scan.v = 2  # type: ignore[union-attr,misc]
+
+
+def test_a_certificate_that_ends_is_a_fault_until_it_is_renewed(scene: Scene) -> None:
+    for detail in ("", "28 days left: nobody answers", "27 days left: nobody answers", ""):
+        scene.entrance.take(CertificateEnds(detail))
+    faults = [event for event in scene.events() if isinstance(event, messages.Fault)]
+    assert [(fault.event_type, fault.fault, fault.detail) for fault in faults] == [
+        ("raised", "certificate_ends", "28 days left: nobody answers"),
+        ("cleared", "certificate_ends", ""),
+    ]

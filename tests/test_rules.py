@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.config import RulesSection
-from controller.rules import RULES, Facts, Run, findings, gate_offline, reason_of
+from controller.rules import REFUSED, RULES, Facts, Run, findings, gate_offline, reason_of
 from device.verdict import REFERRED
 from device.wire import words
 from device.wire.messages import OpenFault, Place, Staffing
@@ -51,6 +51,11 @@ def run(last_s: float, count: int = 1, reason: str = "revoked") -> Run:
         ({"staffing": "unstaffed", "staffing_since": before(50)}, {"unstaffed_entrance"}),
         ({"abnormal": run(last_s=599)}, {"abnormal_code"}),
         ({"abnormal": run(last_s=600)}, set()),
+        ({"takeovers": run(last_s=599, count=4)}, set()),
+        ({"takeovers": run(last_s=599, count=5)}, {"cloned_gate"}),
+        ({"takeovers": run(last_s=600, count=9)}, set()),
+        ({"refused": run(last_s=599, reason="publish")}, {"unauthorized_client"}),
+        ({"refused": run(last_s=600, reason="publish")}, set()),
         ({"online": False, "online_since": before(14)}, set()),
         ({"online": False, "online_since": before(15)}, {"gate_offline"}),
         ({"clock_unsure_since": before(59)}, set()),
@@ -104,6 +109,13 @@ def test_an_alert_counts_and_names_the_last_reason() -> None:
     assert len(strange.what.en) < 100
 
 
+@pytest.mark.parametrize("kind", ["publish", "subscribe", "will", "protocol", "revoked"])
+def test_what_was_refused_is_said_in_words(kind: str) -> None:
+    alert = findings(facts(refused=run(5, count=3, reason=kind)), SETTINGS)["unauthorized_client"]
+    assert alert.what.en == f"refused by the broker 3 times, the last: {REFUSED[kind].en}"
+    assert alert.what.zh.endswith(REFUSED[kind].zh)
+
+
 def test_what_is_wrong_with_a_person_or_the_gate_is_no_abnormal_code() -> None:
     assert reason_of(scan(1)) is None
     for reason in REFERRED - {"yellow_code"}:
@@ -116,6 +128,7 @@ def test_what_is_wrong_with_a_person_or_the_gate_is_no_abnormal_code() -> None:
 def test_every_rule_is_named_after_its_alert() -> None:
     assert list(RULES) == [
         "abnormal_code", "unstaffed_entrance", "gate_offline", "clock_unsure", "unknown_entrance", "stale_trust",
+        "cloned_gate", "unauthorized_client",
     ]  # fmt: skip
 
 
@@ -135,7 +148,10 @@ moments = st.none() | st.integers(-(10**7), 10**7).map(before)
         staffing=st.none() | st.sampled_from(get_args(Staffing)),
         staffing_since=moments,
         clock_unsure_since=moments,
-        abnormal=st.none() | st.builds(run, last_s=st.integers(-(10**6), 10**6), count=st.integers(1, 99)),
+        **dict.fromkeys(
+            ("abnormal", "refused", "takeovers"),
+            st.none() | st.builds(run, last_s=st.integers(-(10**6), 10**6), count=st.integers(1, 99)),
+        ),
     )
 )
 def test_no_facts_break_a_rule_and_nobody_is_missed_where_nobody_can_tell(known: Facts) -> None:

@@ -95,6 +95,16 @@ def test_a_thousand_refusals_of_one_kind_are_one_row(ledger: Ledger) -> None:
     assert ledger.refusals(since=2001) == []
 
 
+def test_after_a_pause_it_is_counted_anew(ledger: Ledger) -> None:
+    for at in (0, 599, 1198, 1798):
+        ledger.refused([Noted("twice", NAME, "old connection", at, at + 1, 2)], pause_s=600)
+        if at == 1198:
+            assert ledger.refusals() == [Noted("twice", NAME, "old connection", 0, 1199, 6)]
+    assert ledger.refusals() == [Noted("twice", NAME, "old connection", 0, 1799, 8)]
+    ledger.refused([Noted("twice", NAME, "old connection", 2399, 2399, 1)], pause_s=600)
+    assert ledger.refusals() == [Noted("twice", NAME, "old connection", 2399, 2399, 1)]
+
+
 def test_a_revoked_name_that_connects_is_noted_and_one_in_force_is_not(ledger: Ledger) -> None:
     ledger.enrolled(NORTH, NAME, at=0, until=9)
     sentry = Sentry(ledger, now=lambda: 5)
@@ -114,8 +124,9 @@ def test_the_book_keeps_the_newest_thousand(ledger: Ledger) -> None:
 def watched(on: Guarded) -> Iterator[subprocess.Popen[str]]:
     """Run the broker as `menshen controller broker` does, from when it runs until the block ends."""
     words = [sys.executable, "-c", "from controller.sentry import broker; broker()"]
-    folder = str(on.installation.folder)
-    with subprocess.Popen([*words, "--folder", folder], stderr=subprocess.PIPE, text=True) as process:
+    config = on.folder / "controller.toml"
+    config.write_text(f'[identity]\nfolder = "{on.installation.folder}"\n', encoding="utf-8")
+    with subprocess.Popen([*words, "--config", str(config)], stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
             while "running" not in (said := process.stderr.readline()):

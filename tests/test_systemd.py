@@ -31,8 +31,8 @@ def columns(name: str) -> list[list[str]]:
     return [shlex.split(line) for line in lines if line and not line.startswith("#")]
 
 
-def test_both_units_ship() -> None:
-    assert [unit.stem for unit in UNITS] == ["menshen-controller", "menshen-gate"]
+def test_three_units_ship() -> None:
+    assert [unit.stem for unit in UNITS] == ["menshen-broker", "menshen-controller", "menshen-gate"]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
@@ -63,9 +63,12 @@ def test_the_gate_is_watched_and_lgpio_may_write() -> None:
 
 def test_secrets_are_not_for_everyone() -> None:
     for _, path, mode, owner, group in columns("menshen.tmpfiles"):
-        assert path.startswith("/etc/menshen")
         assert mode.endswith("0")
         assert group == "menshen"
+        if path == f"/var/lib/{service(UNITS[0])['StateDirectory']}":
+            assert owner == "menshen"
+            continue
+        assert path.startswith("/etc/menshen")
         assert (owner, mode) == ("menshen", "0600") if path.endswith(".key") else owner == "root"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 log = logging.getLogger(__name__)
 
 FAILURE = 128  # MQTT 5: reason codes from here on are failures
+AGAIN_S = 5.0  # seconds until we try again where files could not be read, or the broker did not let us hear
 
 
 class Wire(Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,11 +99,13 @@ class Link:
         self._stopping = False
         self._reason = ""  # why there is no connection, as last logged
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
-        if wire.ca:
-            client.tls_set(wire.ca, wire.certificate or None, wire.key or None)
+        self._tls: ssl.SSLContext | None = None
+        self._denied = False
+        self._over = threading.Event()
         if will:
             client.will_set(will.topic, will.payload, qos=1, retain=True)
         client.reconnect_delay_set(min_delay=1, max_delay=8)
+        client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -116,17 +120,21 @@ class Link:
     def start(self) -> None:
         """Begin connecting, and go on for as long as it takes."""
         self._client.loop(timeout=0)  # makes the pair of sockets by which `say` wakes the thread
-        self._client.connect_async(self._wire.host, self._wire.port, keepalive=self._wire.keepalive_s, clean_start=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Say goodbye without the will being said, and end the thread."""
         self._stopping = True
+        self._over.set()
         self._client.disconnect()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
         if not self._thread.is_alive():
             self._client.reinitialise()  # closes the pair of sockets
+
+    def reconnect(self) -> None:
+        """Connect anew, since the certificate was renewed; without the will being said."""
+        self._client.disconnect()
 
     @property
     def up(self) -> bool:
@@ -160,10 +168,44 @@ class Link:
 
     def _run(self) -> None:
         try:
-            self._client.loop_forever(retry_first_connection=True)
+            while not self._stopping:
+                if not self._identify() or self._connect():
+                    self._over.wait(AGAIN_S)
         except Exception as error:
             log.exception("the link's thread died")
             self._put(LinkDied(reason=str(error)))
+
+    def _connect(self) -> bool:
+        """Be connected until `stop` or `reconnect`, or until the broker does not let us hear: True."""
+        self._denied = False
+        self._client.connect_async(self._wire.host, self._wire.port, keepalive=self._wire.keepalive_s, clean_start=True)
+        if not self._stopping:  # connecting takes back a disconnect() that came just before
+            self._client.loop_forever(retry_first_connection=True)
+        return self._denied
+
+    def _identify(self) -> bool:
+        """Load the files of TLS, anew before each connection; False: there is none without them."""
+        wire = self._wire
+        try:
+            if wire.ca and self._tls is None:
+                tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                tls.load_verify_locations(wire.ca)
+                self._present(tls)
+                self._client.tls_set_context(tls)
+                self._tls = tls
+            elif self._tls is not None:
+                self._present(self._tls)
+        except OSError as error:  # so is ssl.SSLError
+            self._down(f"{wire.ca}, {wire.certificate}: {error}; see [wire]")
+            return False
+        return True
+
+    def _present(self, tls: ssl.SSLContext) -> None:
+        if self._wire.certificate:
+            tls.load_cert_chain(self._wire.certificate, self._wire.key or None)
+
+    def _on_pre_connect(self, _c: mqtt.Client, _d: Any) -> None:
+        self._identify()
 
     def _on_socket_open(self, _c: mqtt.Client, _d: Any, sock: Any) -> None:
         # A word is said at once. Otherwise TCP holds small ones back until the last is acknowledged, 40 ms with TLS.
@@ -182,11 +224,14 @@ class Link:
         denied = [topic for topic, code in zip(self._hear, codes, strict=False) if code.value >= FAILURE]
         if denied:
             self._down(f"the broker does not let us hear {', '.join(denied)}")
+            self._denied = True
+            self._client.disconnect()
         else:
             self._rise()
 
     def _on_disconnect(self, _c: mqtt.Client, _d: Any, _flags: Any, code: ReasonCode, _props: Any) -> None:
-        self._down(str(code))
+        if not self._denied:
+            self._down(str(code))
 
     def _on_message(self, _c: mqtt.Client, _d: Any, message: mqtt.MQTTMessage) -> None:
         pairs = getattr(message.properties, "UserProperty", None) or ()

@@ -79,6 +79,7 @@ FAULTS: Final[dict[str, Text]] = {
     "stale_trust": Text("信任列表过旧", "a list of trusted issuers is too old"),
     "upstream_lost": Text("上游验码无应答", "the upstream verifier does not answer"),
     "policy_refused": Text("下发策略被拒绝", "a policy was refused"),
+    "certificate_ends": Text("证书即将到期，无法续期", "the certificate ends and cannot be renewed"),
 }
 
 

@@ -11,9 +11,9 @@ from typing import Final
 
 from controller.config import RulesSection
 from controller.database import StoreError
-from controller.desk import Desk
+from controller.desk import Desk, Told
 from controller.store import Store
-from device.wire.link import Heard, LinkSaid
+from device.wire.link import Heard
 from device.wire.messages import OLDEST, Ack, Place, decode, encode, parse_topic
 from tests.bystanders import scan
 from tests.fire.writers import arguments, said, say
@@ -26,7 +26,7 @@ REFUSED_EVERY: Final = 10
 
 def write(folder: Path, synchronous: str) -> None:
     """Take batches from three gates over several starts of a controller."""
-    luck, inbox, sent = random.Random(1), queue.SimpleQueue[LinkSaid | None](), dict.fromkeys(PLACES, 0)
+    luck, inbox, sent = random.Random(1), queue.SimpleQueue[Told | None](), dict.fromkeys(PLACES, 0)
     for batches in BATCHES:
         with Store(folder / "controller.db") as store:
             store.db.execute(f"PRAGMA synchronous={synchronous}")
