@@ -1,139 +1,27 @@
-"""One entrance at work: real parts on mock pins, a real spool, a clock one can set."""
+"""One entrance at work: codes, people, guards and faults, as its pins, its spool and its words show them."""
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from device import config as configuration
-from device.clock import Clock, Instant
 from device.codes import ms1
 from device.codes.trust import keyed_hash, trusted
-from device.courier import Acked, Kept
-from device.entrance import Entrance, Said, Stop
-from device.inquiry import Inquiry
+from device.courier import Acked
+from device.entrance import Stop
 from device.policy import Policy
 from device.probe import Measured, Unmeasured
-from device.record import Record
 from device.renewal import CertificateEnds
-from device.settings import convert
-from device.sight import Code, EyeFault, Seen
-from device.spool import Reader, Spool
-from device.timekeeper import Doubt
+from device.sight import EyeFault
 from device.wire import messages
 from device.wire.link import Heard, LinkChanged, LinkDied
-from device.wire.messages import EVENTS, AnyEvent, ClockState, Desired, Message, Place, TrustList, encode
-from hardware import board as boards
-from hardware import pins
+from device.wire.messages import Desired, Message, Place, TrustList, encode
 from hardware.parts import BeamChanged, Pressed, Reading, TurnstilePassed
-
-SITE_KEY = b"a site key made up for tests, 32+"
-CARD = b"member 4711"
-RELAY, RED, GREEN, BLUE = 17, 22, 23, 24
-SETTINGS: dict[str, dict[str, Any]] = {
-    "gate": {"site": "expo", "entrance": "north"},
-    "pins": {"driver": "mock", "beam_outer": 25, "beam_inner": 16},
-    "turnstile": {"pulse_ms": 100},
-    "duty": {"hours": [{"days": "mon-sun"}], "grace_s": 60},
-}
-
-
-class Watch(Clock):
-    """A clock one can set."""
-
-    def __init__(self) -> None:
-        self.boot = "b0"
-        self.now = 1000.0
-        self.ahead = 0.0
-        self.believed: ClockState = "synced"
-
-    def wall(self) -> datetime:
-        return datetime(2026, 11, 24, 9, tzinfo=UTC) + timedelta(seconds=self.now + self.ahead - 1000)
-
-    def mono(self) -> float:
-        return self.now
-
-    def read(self) -> Instant:
-        doubt: Doubt = "clock_unset" if self.believed == "unset" else ""
-        return Instant(self.wall(), self.now, self.wall().timestamp(), self.believed, doubt)
-
-
-class Scene(NamedTuple):
-    """An entrance with what stands around it."""
-
-    entrance: Entrance
-    clock: Watch
-    spool: Spool
-    events: Callable[[], list[AnyEvent]]
-    said: list[tuple[str, bytes]]
-    lit: Callable[[int], bool]
-    edges: Callable[[int], int]
-    inbox: queue.SimpleQueue[Said | None]
-
-    def show(self, data: bytes = CARD) -> messages.Scan | None:
-        """Hold a code before the lens; return the last scan kept."""
-        code = Code(data=data, text=data.decode("utf-8", "replace"), symbology="QRCode")
-        self.entrance.take(Seen(code=code, frame_at=self.clock.now - 0.02, read_at=self.clock.now))
-        scans = [event for event in self.events() if isinstance(event, messages.Scan)]
-        return scans[-1] if scans else None
-
-    def wait(self, seconds: float) -> None:
-        self.clock.now += seconds
-        self.entrance.look()
-
-    def retained(self, word: str, kind: type[Any]) -> Any:
-        topic = Place("expo", "north").topic(word)
-        payloads = [payload for said, payload in self.said if said == topic]
-        return messages.decode(kind, payloads[-1]) if payloads else None
-
-
-def build(folder: Path, *, clock: Watch | None = None, **sections: dict[str, Any]) -> Iterator[Scene]:
-    settings = {name: {**SETTINGS.get(name, {}), **sections.get(name, {})} for name in {*SETTINGS, *sections}}
-    config = convert(configuration.Config, settings, source="test")
-    policy = Policy(folder / "policy.json", SITE_KEY)
-    policy.offer(encode(Desired(version=1, listed=(keyed_hash(SITE_KEY, CARD),))))
-    factory, inbox = pins.factory("mock"), queue.SimpleQueue[Said | None]()
-    board = boards.build(
-        factory=factory, tell=inbox.put, relay=RELAY, pulse_ms=100, lamp=(RED, GREEN, BLUE), buzzer=18, staff_button=5
-    )  # fmt: skip
-    spool, clock, said = Spool(folder / "spool.db"), clock or Watch(), list[tuple[str, bytes]]()
-
-    def say(topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
-        assert (qos, retain) == (1, "/reply/" not in topic)
-        said.append((topic, payload))
-        return True
-
-    def events() -> list[AnyEvent]:
-        reader = Reader(folder / "spool.db")
-        kept = [messages.decode(EVENTS[each.kind], each.payload) for each in reader.after(0, 1000)]
-        reader.close()
-        return kept
-
-    kept: list[Kept] = []
-    record = Record(place=Place("expo", "north"), spool=spool, clock=clock, say=say, kept=kept.append)
-    asking = Inquiry(config.upstream, Place("expo", "north"), inbox.put) if config.upstream.url else None
-    if asking:
-        asking.thread.start()
-    entrance = Entrance(
-        config=config, inbox=inbox, board=board, record=record, policy=policy, clock=clock,
-        info=messages.Info(version="0", python="3", parts={}), inquiry=asking,
-    )  # fmt: skip
-    yield Scene(
-        entrance, clock, spool, events, said,
-        lit=lambda pin: bool(factory.pin(pin).state),
-        edges=lambda pin: len(factory.pin(pin).states) - 1,
-        inbox=inbox,
-    )  # fmt: skip
-    if asking:
-        asking.stop()
-    board.close()
-    spool.close()
+from tests.lobby import BLUE, CARD, GREEN, RED, RELAY, SITE_KEY, Scene, build
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from device.sight import Code, Seen
 from device.verifier import Verifier
 from device.wire import messages
 from device.wire.messages import Place
-from tests.test_entrance import BLUE, GREEN, RED, RELAY, Scene, build
+from tests.lobby import BLUE, GREEN, RED, RELAY, Scene, build
 
 PATIENCE_S = 10.0
 

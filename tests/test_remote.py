@@ -43,7 +43,7 @@ from hardware.parts import BeamChanged, PartError
 from tests.attacker import Attacker, connect, publish, subscribe
 from tests.bystanders import Ear, wait
 from tests.lives import ALLOWED, HERE, NOON, Act, Life, histories
-from tests.test_entrance import BLUE, GREEN, RED, RELAY, Scene, build
+from tests.lobby import BLUE, GREEN, RED, RELAY, Scene, build
 
 LIVES = 25
 AHEAD_S = (NOON - datetime(2026, 11, 24, 9, tzinfo=UTC)).total_seconds() + 1000  # of a history before a scene's clock

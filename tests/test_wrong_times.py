@@ -23,7 +23,7 @@ from device.wire import messages
 from device.wire.link import Heard, LinkChanged
 from device.wire.messages import KIND_OF, AnyEvent, Desired, Duty, Fault, Place, encode
 from hardware.parts import Pressed
-from tests.test_entrance import RELAY, Scene, Watch, build
+from tests.lobby import RELAY, Scene, Watch, build
 
 PLACE = Place("expo", "north")
 DAY = 86400.0
