@@ -271,7 +271,7 @@ class Entrance:
             self._passages.granted(seq, now)
         elif verdict.outcome == "grant" and guard is not None:
             self._guard(self._duty.badge(guard, now))
-        log.info("%s: %s %s", verdict.outcome, checked.scheme, " ".join(verdict.reasons))
+        log.info("%s: %s %s %s", verdict.outcome, checked.scheme, " ".join(verdict.reasons), checked.detail)
 
     def _signal(self, colour: Colour, tune: Tune) -> float:
         """Show and sound an answer for a while; return when it began."""

@@ -165,6 +165,7 @@ def as_json(found: Found, checked: Checked, verdict: Verdict) -> str:
         "trust_age_s": checked.age,
         "outcome": verdict.outcome,
         "reasons": verdict.reasons,
+        "detail": checked.detail,
     }
     return msgspec.json.encode(row).decode()
 
@@ -172,7 +173,7 @@ def as_json(found: Found, checked: Checked, verdict: Verdict) -> str:
 def as_text(found: Found, checked: Checked, verdict: Verdict, tongue: Language) -> str:
     """Return two lines: what it is and what a gate would do, then what the code says."""
     where = harmless(found.file, NAME_LIMIT) + (f" {found.at_s:.2f} s" if found.at_s is not None else "")
-    reasons = ", ".join(reason(each, tongue) for each in verdict.reasons)
+    reasons = ", ".join(filter(None, (*(reason(each, tongue) for each in verdict.reasons), checked.detail)))
     outcome = say(OUTCOMES[verdict.outcome], tongue) + (f" ({reasons})" if reasons else "")
     doubt = f" ({say(UNCONFIRMED, tongue)})" if found.code.weak and found.frame is None else ""
     scheme = checked.scheme + (f" ({say(SCHEMES[checked.scheme], tongue)})" if checked.scheme in SCHEMES else "")

@@ -104,11 +104,27 @@ def test_the_first_admission_whose_claims_all_match_counts() -> None:
     assert trust(admit=(Admission(scheme="pretix"),)).of("pretix").admission({}) is not None
 
 
-def test_rules_and_what_they_look_up_are_carried_as_they_are() -> None:
-    rule = {"Identifier": "VR-XX-0001", "Logic": {">": [{"var": "payload.v.0.dn"}, 0]}}
-    held = trust(listed(scheme="hc1", keys=(), rules=(rule,), value_sets={"vaccines": ("EU/1/20/1528",)})).of("hc1")
-    assert held.rules == (rule,)
+RULE = {
+    "Identifier": "VR-XX-0001",
+    "Type": "Acceptance",
+    "Country": "XX",
+    "Version": "1.0.0",
+    "Engine": "CERTLOGIC",
+    "CertificateType": "Vaccination",
+    "ValidFrom": "2021-07-01T00:00:00Z",
+    "ValidTo": "2030-06-01T00:00:00Z",
+    "Logic": {"in": [{"var": "payload.v.0.mp"}, {"var": "external.valueSets.vaccines"}]},
+}
+
+
+def test_rules_are_read_and_what_they_look_up_may_be_in_another_list() -> None:
+    rules = listed(scheme="hc1", keys=(), rules=(RULE,))
+    sets = listed(scheme="hc1", name="sets", keys=(), value_sets={"vaccines": ("EU/1/20/1528",)})
+    held = trust(rules, sets).of("hc1")
+    assert [rule.identifier for rule in held.rules] == ["VR-XX-0001"]
     assert held.value_sets == {"vaccines": ("EU/1/20/1528",)}
+    with pytest.raises(TrustError, match=r"hc1/expo: the rule VR-XX-0001 needs the value set vaccines"):
+        trust(rules)
 
 
 @pytest.mark.parametrize(

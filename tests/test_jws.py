@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from device.codes import Claim, jws
+from device.codes import Checked, Claim, jws
 from device.codes.issuers import mark
 from device.wire.messages import Admission
 from tests.tickets import ISSUER, NOW, key, signed, trust, verify
@@ -32,7 +32,7 @@ def test_a_token_says_what_it_is_for() -> None:
     checked = verify(text, TRUST)
     claim = Claim(identity=b"jws" + text.rpartition(".")[0].encode(), kind="visitor", subject="visitor 1",
                   not_before=NOW - 60, not_after=NOW + 60)  # fmt: skip
-    assert checked == ("jws", claim.identity, claim, (), 60)
+    assert checked == Checked("jws", claim.identity, claim, (), 60)
 
 
 def test_another_signature_of_the_same_token_is_the_same_token() -> None:

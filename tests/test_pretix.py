@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller import keyfile
-from device.codes import Claim, pretix
+from device.codes import Checked, Claim, pretix
 from device.codes.issuers import mark
 from device.codes.pretix import Ticket, TicketError
 from device.wire.messages import Admission
@@ -40,7 +40,7 @@ def test_a_ticket_says_what_it_is_for() -> None:
     raw = payload(42, 7, 14, NOW - 60, NOW + 60)
     assert pretix.read(raw) == Ticket(b"seed-0001", 42, 7, 14, NOW - 60, NOW + 60)
     claim = Claim(identity=b"pretix" + raw, kind="visitor", subject="", not_before=NOW - 60, not_after=NOW + 61)
-    assert verify(ticket(raw), TRUST) == ("pretix", claim.identity, claim, (), 60)
+    assert verify(ticket(raw), TRUST) == Checked("pretix", claim.identity, claim, (), 60)
 
 
 def test_a_long_ticket_has_a_length_of_sixteen_bits() -> None:

@@ -101,7 +101,7 @@ def test_json_says_all_a_program_needs(tmp_path: Path) -> None:
     assert first == {
         "file": str(text), "frame": None, "at_s": None, "symbology": "QRCode", "weak": False, "text": "入场",
         "bytes": None, "scheme": "unknown", "says": {}, "trust_age_s": None,
-        "outcome": "refuse", "reasons": ["invalid"],
+        "outcome": "refuse", "reasons": ["invalid"], "detail": "",
     }  # fmt: skip
     assert base64.b64decode(second["bytes"]) == b"\x00\xff\xfe"
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from device.codes import jws, listed, ms1, pretix, shc
+from device.codes import hc1, jws, listed, ms1, pretix, shc
 from device.codes.claim import Checked, Claim
 from device.codes.trust import Trust
 from device.sight import Code
@@ -31,6 +31,7 @@ def verify(code: Code, trust: Trust, place: Place | None, now: int, *, screen_s:
     checked = (
         ms1.check(data, trust, place, now, screen_s=screen_s, skew_s=skew_s)
         or shc.check(data, trust, place, now, skew_s=skew_s)
+        or hc1.check(data, trust, place, now, skew_s=skew_s)
         or jws.check(data, trust, place, now, skew_s=skew_s)
         or pretix.check(data, trust, place, now, skew_s=skew_s)
         or listed.check(code, trust)

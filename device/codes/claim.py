@@ -28,3 +28,4 @@ class Checked(NamedTuple):
     claim: Claim | None = None
     reasons: tuple[str, ...] = ()
     age: int | None = None  # seconds since the oldest trust it was judged by was issued; None: it does not say
+    detail: str = ""  # what the reason `rules` stands for, for whoever keeps the rules: nothing about a person

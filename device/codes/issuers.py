@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from device.codes import dccrules
+from device.codes.dccrules import Rule, RuleError
 from device.wire.messages import Admission, Algorithm, IssuerKey, MessageError, Place, Scheme, TrustList
 
 MIN_SECRET: Final = 32  # bytes of an HS256 secret (RFC 7518 section 3.2)
@@ -63,7 +65,7 @@ class Issuers:
     revoked: frozenset[str] = frozenset()
     revoked_before: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # only what was issued so
     blocked: frozenset[str] = frozenset()
-    rules: tuple[Mapping[str, Any], ...] = ()
+    rules: tuple[Rule, ...] = ()
     value_sets: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     admissions: tuple[Admission, ...] = ()
     ages: tuple[tuple[str, int, int | None], ...] = ()  # a list's name, when it was issued, when it is too old
@@ -94,13 +96,14 @@ class Issuers:
                 named = f"the kid {key.kid}" if key.kid else "no kid"
                 raise TrustError(f"{lists[0].scheme}: more than {MOST_OF_A_KID} keys have {named}")
         revoked = frozenset(each for one in lists for each in _marks(one, one.revoked))
+        value_sets = {name: values for each in lists for name, values in each.value_sets.items()}
         return cls(
             keys=MappingProxyType(keys),
             revoked=frozenset(each for each in revoked if "." not in each),
             revoked_before=MappingProxyType(_latest(each for each in revoked if "." in each)),
             blocked=frozenset(each for one in lists for each in _marks(one, one.blocked)),
-            rules=tuple(MappingProxyType(rule) for each in lists for rule in each.rules),
-            value_sets=MappingProxyType({name: values for each in lists for name, values in each.value_sets.items()}),
+            rules=tuple(rule for each in lists for rule in _rules(each, value_sets)),
+            value_sets=MappingProxyType(value_sets),
             admissions=admissions,
             ages=tuple(_age(each) for each in lists),
         )
@@ -200,6 +203,14 @@ def _latest(marks: Iterable[str]) -> dict[str, int]:
     return latest
 
 
+def _rules(each: TrustList, value_sets: Mapping[str, tuple[str, ...]]) -> Iterator[Rule]:
+    for rule in each.rules:
+        try:
+            yield dccrules.load(rule, value_sets)
+        except RuleError as error:
+            raise TrustError(f"{_title(each)}: {error}") from error
+
+
 def _keys(each: TrustList) -> Iterator[Key]:
     for number, entry in enumerate(each.keys, 1):
         try:
@@ -219,7 +230,7 @@ def _key(scheme: Scheme, entry: IssuerKey) -> Key:
     else:
         if entry.secret:
             raise TrustError(f"{entry.alg} needs a public key, and no secret")
-        public = _fitting(entry.alg, load_der_public_key(_bytes("public key", entry.public)))
+        public = _fitting(scheme, entry.alg, load_der_public_key(_bytes("public key", entry.public)))
     return Key(
         kid=entry.kid,
         alg=entry.alg,
@@ -239,13 +250,15 @@ def _bytes(what: str, text: str) -> bytes:
         raise TrustError(f"its {what} is not base64: {error}") from error
 
 
-def _fitting(alg: Algorithm, public: object) -> PublicKey:
+def _fitting(scheme: Scheme, alg: Algorithm, public: object) -> PublicKey:
     """Return a key that is one of the algorithm's; raise TrustError otherwise."""
     match alg, public:
         case "EdDSA", Ed25519PublicKey():
             return public
         case "ES256", EllipticCurvePublicKey(curve=ec.SECP256R1()):
             return public
+        case "ES256", EllipticCurvePublicKey(curve=ec.SECP384R1()) if scheme == "hc1":
+            return public  # COSE lets the hash and the curve differ, and some issuers took it at its word
         case "PS256", RSAPublicKey(key_size=bits) if RSA_BITS[0] <= bits <= RSA_BITS[1]:
             return public
     raise TrustError(f"{alg} needs {NEEDED[alg]}")

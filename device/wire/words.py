@@ -31,7 +31,7 @@ REASONS: Final[dict[str, Text]] = {
     "invalid_time": Text("不在有效期内", "outside its time"),
     "wrong_entrance": Text("不适用于本入口", "not for this entrance"),
     "screen_expired": Text("画面已过期（疑似截图）", "screen too old, perhaps a screenshot"),
-    "rules": Text("此类码不能用于入场", "this kind of code does not admit"),
+    "rules": Text("按规则不能入场", "the rules do not admit it"),
     "temperature_high": Text("体温偏高", "temperature high"),
     "temperature_recheck": Text("请重新测温", "temperature to be taken again"),
     "temperature_unknown": Text("体温未知", "temperature unknown"),
