@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from controller.keyfile import KeyFileError
-from device.wire.messages import IssuerKey
+from device.wire.messages import IssuerKey, TrustList
 
 KID_BYTES: Final = 8  # of the SHA-256 of the certificate
 PEM: Final = b"-----BEGIN CERTIFICATE-----"
@@ -42,6 +43,15 @@ class Found(NamedTuple):
     keys: tuple[IssuerKey, ...] = ()
     rules: tuple[dict[str, Any], ...] = ()
     value_sets: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 nobody writes to it
+
+    def added(self, made: TrustList) -> TrustList:
+        """Return a list with all this in it, too."""
+        return msgspec.structs.replace(
+            made,
+            keys=(*made.keys, *self.keys),
+            rules=(*made.rules, *self.rules),
+            value_sets=made.value_sets | self.value_sets,
+        )
 
 
 def read(data: bytes) -> Found:

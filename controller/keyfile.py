@@ -22,14 +22,11 @@ from device.codes.jose import JoseError, base64url, loads, unbase64url
 from device.wire.messages import Algorithm, IssuerKey, Scheme, TrustList
 
 PEM: Final = b"-----BEGIN "
+UVCI: Final = b"URN:UVCI:"  # hc1: a certificate's identifier
 CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 PRETIX_PEM: Final = base64.b64encode(PEM)[:12]  # pretix shows a PEM in base64
 HALF: Final = 32  # bytes of a coordinate on P-256
-KID_BYTES: Final = 8  # hc1: of the SHA-256 of the certificate
-# What a document signer may sign: eHealth Network, "Technical Specifications for EU DCC", volume 1, key usage.
-USAGES: Final = {"1.3.6.1.4.1.1847.2021.1.1": "t", "1.3.6.1.4.1.1847.2021.1.2": "v", "1.3.6.1.4.1.1847.2021.1.3": "r",
-                 "1.3.6.1.4.1.0.1847.2021.1.1": "t", "1.3.6.1.4.1.0.1847.2021.1.2": "v",
-                 "1.3.6.1.4.1.0.1847.2021.1.3": "r"}  # fmt: skip
+KID_BYTES: Final = 8  # of the SHA-256 of a certificate, which has no other name
 
 
 class KeyFileError(ValueError):
@@ -81,11 +78,6 @@ def _certificate(certificate: x509.Certificate, scheme: Scheme, issuer: str) -> 
     digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
     country = certificate.subject.get_attributes_for_oid(NameOID.COUNTRY_NAME)
     public = certificate.public_key()
-    try:
-        extended = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
-        extended = x509.ExtendedKeyUsage([])
-    named = {USAGES[each.dotted_string] for each in extended if each.dotted_string in USAGES}
     return IssuerKey(
         kid=base64.b64encode(digest[:KID_BYTES]).decode(),
         alg=_algorithm(public, scheme),
@@ -93,7 +85,6 @@ def _certificate(certificate: x509.Certificate, scheme: Scheme, issuer: str) -> 
         issuer=issuer,
         country=str(country[0].value) if country else "",
         not_after=certificate.not_valid_after_utc,
-        usage=tuple(sorted(named)),
     )
 
 
@@ -182,8 +173,6 @@ def _algorithm(public: object, scheme: Scheme) -> Algorithm:
             return "EdDSA"
         case ec.EllipticCurvePublicKey(curve=ec.SECP256R1()):
             return "ES256"
-        case rsa.RSAPublicKey() if scheme == "hc1":
-            return "PS256"
     raise KeyFileError(f"a key of this kind is of no use to {scheme}")
 
 
@@ -221,6 +210,8 @@ def _marked(line: bytes, scheme: Scheme) -> str:
         return mark(line)
     if scheme == "jws" and jose.looks_like_one(line):
         return mark(line.rpartition(b".")[0])
+    if scheme == "hc1" and line.startswith(UVCI):
+        return mark(line)
     return line.decode("ascii", "replace")
 
 

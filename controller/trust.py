@@ -13,7 +13,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from controller import keyfile, telling, when
+from controller import dsc, keyfile, telling, when
 from controller.config import Config, configured
 from controller.keyfile import KeyFileError
 from controller.passbook import opened, spoken
@@ -94,7 +94,8 @@ def add(
 ) -> None:
     """Believe a list: keys as a JWK set, PEM, certificates, or as pretix shows them. 信任密钥列表
 
-    A FILE may also be a whole list in JSON as a policy carries it, with rules and all.
+    For hc1 a FILE holds signers' certificates, business rules or value sets, as states publish them. A FILE may also be
+    a whole list in JSON as a policy carries it, with rules and all.
     """
     if not re.fullmatch(ID_PATTERN, name) or len(name) > LONGEST_NAME:
         raise click.UsageError(f"--name: {name!r}: use a-z and 0-9, with single hyphens inside")
@@ -137,6 +138,8 @@ def _with(made: TrustList, data: bytes, *, issuer: str, kids: tuple[str, ...], h
             raise KeyFileError(f"a list of {whole.scheme}, not of {made.scheme}")
         keys = (*made.keys, *whole.keys)
         return msgspec.structs.replace(whole, name=made.name, keys=keys, good_for_s=made.good_for_s or whole.good_for_s)
+    if made.scheme == "hc1":
+        return dsc.read(data).added(made)
     keys = keyfile.read(data, made.scheme, issuer=issuer, kids=kids, hs256=hs256)
     return msgspec.structs.replace(made, keys=(*made.keys, *keys))
 
@@ -219,7 +222,7 @@ def list_(*, config: Config, form: Form) -> None:
 
 
 def _row(each: TrustList, now: int) -> dict[str, Any]:
-    held = Issuers.by_scheme([each], ())[each.scheme]
+    held = Issuers.by_scheme([msgspec.structs.replace(each, rules=())], ())[each.scheme]  # another may hold their sets
     return {
         "scheme": each.scheme,
         "name": each.name,

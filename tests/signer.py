@@ -1,7 +1,8 @@
-"""Signers of EU certificates for tests: a key, its certificate, and codes signed with it."""
+"""Signers of EU certificates for tests: a key, its certificate, codes signed with it, and a gate that judges them."""
 
 from __future__ import annotations
 
+import copy
 import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -19,9 +20,14 @@ from cryptography.x509 import ObjectIdentifier
 from cryptography.x509.oid import NameOID
 
 from controller import dsc
-from device.wire.messages import IssuerKey
+from device import codes
+from device.codes import Checked
+from device.codes.trust import Trust
+from device.sight import Code
+from device.wire.messages import Admission, Desired, IssuerKey, Place, TrustList
 
 BEGAN: Final = datetime(2021, 1, 1, tzinfo=UTC)
+UNTIL: Final = BEGAN + timedelta(days=730)
 NOW: Final = int(datetime(2021, 7, 1, 12, tzinfo=UTC).timestamp())
 VACCINATED: Final[dict[str, Any]] = {
     "ver": "1.3.0",
@@ -50,6 +56,18 @@ TESTED: Final[dict[str, Any]] = _PERSON | {
 RECOVERED: Final[dict[str, Any]] = _PERSON | {
     "r": [_ENTRY | {"fr": "2021-05-01", "df": "2021-05-12", "du": "2021-10-28"}]
 }
+RULE: Final[dict[str, Any]] = {
+    "Identifier": "VR-AT-0001",
+    "Type": "Acceptance",
+    "Country": "AT",
+    "Version": "1.0.0",
+    "Engine": "CERTLOGIC",
+    "CertificateType": "Vaccination",
+    "ValidFrom": "2021-06-01T00:00:00Z",
+    "ValidTo": "2030-06-01T00:00:00Z",
+    "AffectedFields": ["v.0.dn", "v.0.sd"],
+    "Logic": {">=": [{"var": "payload.v.0.dn"}, {"var": "payload.v.0.sd"}]},
+}
 USAGE_OIDS: Final = {
     "test": "1.3.6.1.4.1.1847.2021.1.1",
     "vaccination": "1.3.6.1.4.1.1847.2021.1.2",
@@ -62,14 +80,16 @@ USAGE_OIDS: Final = {
 class Signer:
     """A document signer. `usages` are what its certificate says it may sign."""
 
-    def __init__(self, key: EllipticCurvePrivateKey | RSAPrivateKey | None = None, *usages: str) -> None:
+    def __init__(
+        self, key: EllipticCurvePrivateKey | RSAPrivateKey | None = None, *usages: str, until: datetime = UNTIL
+    ) -> None:
         """Make its key, if it has none, and its certificate."""
         self.key = key or ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "AT")])
         builder = (
             x509.CertificateBuilder(name, name, self.key.public_key(), x509.random_serial_number())
             .not_valid_before(BEGAN)
-            .not_valid_after(BEGAN + timedelta(days=730))
+            .not_valid_after(until)
         )
         if usages:
             eku = x509.ExtendedKeyUsage([ObjectIdentifier(USAGE_OIDS[each]) for each in usages])
@@ -126,11 +146,43 @@ class Signer:
         return text(self.message(payload, **parts))
 
 
-def text(message: bytes) -> bytes:
-    """Return the text that holds a message."""
-    return b"HC1:" + bytes(base45.b45encode(zlib.compress(message)))
-
-
 def rsa_signer() -> Signer:
     """Return one with an RSA key."""
     return Signer(rsa.generate_private_key(65537, 2048))
+
+
+SIGNER: Final = Signer()
+RSA: Final = rsa_signer()
+STRANGER: Final = Signer()
+EVERYBODY: Final = (Admission(scheme="hc1"),)
+
+
+def trust(*signers: Signer, admit: tuple[Admission, ...] = EVERYBODY, **more: Any) -> Trust:
+    """Return a gate's trust in signers, an hour old; in the first two where none is named."""
+    keys = tuple(each.trusted for each in signers or (SIGNER, RSA))
+    issued_at = datetime.fromtimestamp(NOW - 3600, UTC)
+    listed = TrustList(scheme="hc1", name="test", issued_at=issued_at, keys=keys, **more)
+    return Trust.from_policy(Desired(version=1, lists=(listed,), admit=admit), bytes(32))
+
+
+HELD: Final = trust()
+
+
+def verify(data: bytes, held: Trust = HELD, now: int = NOW) -> Checked:
+    """Judge a text as a gate does."""
+    code = Code(data=data, text=data.decode("utf-8", "replace"), symbology="QRCode")
+    return codes.verify(code, held, Place("expo", "north"), now, screen_s=30, skew_s=5)
+
+
+def changed(payload: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return the payload with some fields of its entry, or of itself, set otherwise."""
+    other = copy.deepcopy(payload)
+    entry = next(other[group][0] for group in "vtr" if group in other)
+    for name, value in fields.items():
+        (entry if name in entry else other)[name] = value
+    return other
+
+
+def text(message: bytes) -> bytes:
+    """Return the text that holds a message."""
+    return b"HC1:" + bytes(base45.b45encode(zlib.compress(message)))

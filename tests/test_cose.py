@@ -218,6 +218,15 @@ def test_an_es256_signature_is_two_numbers_of_fixed_length(curve: ec.EllipticCur
             cose.prove(key.public_key(), bad, b"menshen")
 
 
+def test_a_number_of_a_signature_has_all_its_zeros() -> None:
+    key = ec.derive_private_key(7, ec.SECP256R1())
+    good = next(each for each in (sign(key, b"menshen") for _ in range(100_000)) if not each[32])
+    cose.prove(key.public_key(), good, b"menshen")
+    for other in (good[:32] + good[33:], good[:32] + b"\x00" + good[32:]):  # the same numbers
+        with pytest.raises(CoseError, match="has 64 bytes"):
+            cose.prove(key.public_key(), other, b"menshen")
+
+
 LOOSE = {
     "CWT's tag": cbor2.dumps(cbor2.CBORTag(61, cbor2.CBORTag(18, [b"", {}, b"p", b"s"]))),
     "indefinite": bytes.fromhex("9f40bfff417041 73ff".replace(" ", "")),

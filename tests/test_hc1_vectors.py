@@ -17,6 +17,7 @@ from typing import Any, Final
 import click
 import cv2
 import numpy as np
+import pytest
 import zxingcpp
 
 from controller import dsc
@@ -210,16 +211,22 @@ def public_value_sets(folder: Path) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(values)) for name, values in found.items()}
 
 
-def test_every_expectation_of_the_member_states_is_met(tmp_path: Path) -> None:
-    value_sets = public_value_sets(unpacked("dgc-business-rules.tar.xz", tmp_path / "rules"))
-    folder = unpacked("dgc-testdata-noimg.tar.xz", tmp_path / "data")
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
+    """Return every file by its path."""
+    folder = tmp_path_factory.mktemp("dcc")
+    value_sets = public_value_sets(unpacked("dgc-business-rules.tar.xz", folder / "rules"))
+    data = unpacked("dgc-testdata-noimg.tar.xz", folder / "data")
+    return {path.relative_to(data).as_posix(): Case(path, value_sets) for path in sorted(data.rglob("*.json"))}
+
+
+def test_every_expectation_of_the_member_states_is_met(cases: dict[str, Case]) -> None:
     met: Counter[str] = Counter()
     wrong, otherwise, files, left = set(), [], 0, Counter[str]()
-    for path in sorted(folder.rglob("*.json")):
-        case = Case(path, value_sets)
+    for path, case in cases.items():
         files += bool(case.expected)
         for name, expected in case.expected.items():
-            where = path.relative_to(folder).as_posix(), name
+            where = path, name
             if name not in STEPS:
                 left[name] += 1
             elif holds(STEPS[name], case) == expected:
@@ -238,12 +245,9 @@ def test_every_expectation_of_the_member_states_is_met(tmp_path: Path) -> None:
     assert met.total()
 
 
-def test_the_whole_check_believes_what_they_believe(tmp_path: Path) -> None:
-    value_sets = public_value_sets(unpacked("dgc-business-rules.tar.xz", tmp_path / "rules"))
-    folder = unpacked("dgc-testdata-noimg.tar.xz", tmp_path / "data")
+def test_the_whole_check_believes_what_they_believe(cases: dict[str, Case]) -> None:
     outcomes: Counter[str] = Counter()
-    for path in sorted(folder.rglob("*.json")):
-        case = Case(path, value_sets)
+    for path, case in cases.items():
         about_the_text = {name: true for name, true in case.expected.items() if name != "EXPECTEDPICTUREDECODE"}
         if not about_the_text or "PREFIX" not in case.file:
             continue

@@ -21,12 +21,15 @@ from device.spool import Reader
 from device.verifier import Verifier
 from device.wire.messages import Admission, Desired, Scan, TrustList, encode
 from hardware.stage import Stage
+from tests.signer import RULE, VACCINATED, Signer
+from tests.signer import changed as changed_certificate
 from tests.test_pretix import payload
 from tests.test_shc import changed, pieces
 from tests.tickets import ISSUER, card, key, signed, ticket
 
 DEADLINE_S = 30.0
 RELAY = 17
+HEALTH = Signer(None, "vaccination", until=datetime(2099, 1, 1, tzinfo=UTC))
 
 
 class Lobby(NamedTuple):
@@ -75,9 +78,11 @@ def lobby(tmp_path: Path) -> Iterator[Lobby]:
             TrustList(scheme="pretix", name="a", issued_at=now, keys=(key("EdDSA", "", "expo-2026"),)),
             TrustList(scheme="jws", name="a", issued_at=now, keys=(key("ES256"),), good_for_s=3600),
             TrustList(scheme="shc", name="a", issued_at=now, keys=(key("ES256", issuer=ISSUER),)),
+            TrustList(scheme="hc1", name="a", issued_at=now, keys=(HEALTH.trusted,), rules=(RULE,)),
         ),
-        admit=(Admission(scheme="pretix", claims={"item": (42,)}), Admission(scheme="jws"), Admission(scheme="shc")),
-    )
+        admit=(Admission(scheme="pretix", claims={"item": (42,)}), Admission(scheme="jws"), Admission(scheme="shc"),
+               Admission(scheme="hc1", claims={"type": ("vaccination",)})),
+    )  # fmt: skip
     (tmp_path / "gate").mkdir()
     (tmp_path / "gate/policy.json").write_bytes(encode(policy))
     raw = {
@@ -99,6 +104,14 @@ def lobby(tmp_path: Path) -> Iterator[Lobby]:
     verifier.close()
 
 
+def certificate(dose: int) -> str:
+    """Return a certificate that is good now, of the first dose of two or of the second."""
+    now = int(time.time())
+    claims = {4: now + 600, 6: now - 60}
+    payload = changed_certificate(VACCINATED, dn=dose, ci=f"URN:UVCI:01:AT:{dose}")
+    return HEALTH.code(payload, claims=claims).decode()
+
+
 def test_each_is_judged_where_it_is_shown(lobby: Lobby) -> None:
     now = int(time.time())
     parts = pieces(card(changed(nbf=now - 60)), 3)
@@ -107,6 +120,8 @@ def test_each_is_judged_where_it_is_shown(lobby: Lobby) -> None:
         ([ticket(payload(42))], "pretix", "grant", ()),
         ([signed({"alg": "ES256", "kid": "k1"}, {"sub": "visitor 1", "exp": now + 600})], "jws", "grant", ()),
         ([parts[1], parts[2], parts[0]], "shc", "grant", ()),
+        ([certificate(2)], "hc1", "grant", ()),
+        ([certificate(1)], "hc1", "refuse", ("rules",)),
         (["HC:green-1"], "upstream", "grant", ()),
         (["HC:slow"], "upstream", "refer", ("no_answer",)),
     ]

@@ -11,7 +11,7 @@ import pytest
 
 from controller import keyfile
 from controller.keyfile import KeyFileError
-from device.codes import Claim, shc
+from device.codes import Checked, Claim, shc
 from device.codes.shc import MAX_INFLATED, MAX_PIECES, Piece
 from device.codes.trust import TrustError
 from device.wire.messages import Admission
@@ -48,7 +48,7 @@ def test_a_card_says_what_was_recorded() -> None:
     checked = verify(card(), TRUST)
     assert checked.identity.startswith(b"shceyJ")
     claim = Claim(identity=checked.identity, kind="visitor", subject="", not_before=NOW - 3601, not_after=None)
-    assert tuple(checked) == ("shc", claim.identity, claim, (), 60)
+    assert checked == Checked("shc", claim.identity, claim, (), 60)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from device.codes.issuers import mark
 from device.codes.trust import Trust
 from device.wire.messages import TrustList
 from menshen import main
+from tests import signer as signing
+from tests.signer import Signer
 from tests.test_keyfile import jwk, jwks
 from tests.test_pretix import payload
 from tests.tickets import ED, ISSUED, ISSUER, NOW, card, key, signed, ticket, verify
@@ -128,10 +130,50 @@ def test_a_list_is_replaced_whole_and_removed(office: Path) -> None:
     assert (gone.exit_code, "no list or number 'expo'" in gone.output) == (1, True)
 
 
+RULE: dict[str, Any] = {
+    "Identifier": "VR-AT-0001",
+    "Type": "Acceptance",
+    "Country": "AT",
+    "Version": "1.0.0",
+    "Engine": "CERTLOGIC",
+    "CertificateType": "Vaccination",
+    "ValidFrom": "2021-06-01T00:00:00Z",
+    "ValidTo": "2030-06-01T00:00:00Z",
+    "Logic": {"in": [{"var": "payload.v.0.mp"}, {"var": "external.valueSets.vaccines"}]},
+}
+
+
+def test_what_states_publish_is_believed(office: Path) -> None:
+    signer = Signer(None, "vaccination")
+    certificate = file(office, "dsc.pem", signer.certificate.public_bytes(Encoding.PEM))
+    rule = file(office, "rule.json", json.dumps(RULE))
+    sets = file(office, "sets.json", json.dumps({"valueSetId": "vaccines", "valueSetValues": {"EU/1/20/1528": {}}}))
+    lacking = run(office, "add", "hc1", certificate, rule, "--name", "eu")
+    assert (lacking.exit_code, "VR-AT-0001 needs the value set vaccines" in lacking.output) == (1, True)
+    added = run(office, "add", "hc1", certificate, rule, sets, "--name", "eu", "--issued", "2021-07-01")
+    assert added.exit_code == 0, added.output
+    assert run(office, "admit", "hc1", "--claim", "type=vaccination", "--claim", "dn=2").exit_code == 0
+    code, at = signer.code(), signing.NOW
+    assert verify(code, held(office), at).reasons == ()
+    identifier = file(office, "revoked.txt", signing.VACCINATED["v"][0]["ci"])
+    again = run(office, "add", "hc1", certificate, rule, sets, "--name", "eu", "--revoked", identifier)
+    assert again.exit_code == 0, again.output
+    assert "revoked" in verify(code, held(office), at).reasons
+    assert json.loads(run(office, "list", "--json").output)[0]["rules"] == 1
+
+
+def test_rules_and_their_value_sets_may_be_in_two_lists(office: Path) -> None:
+    sets = file(office, "sets.json", json.dumps({"valueSetId": "vaccines", "valueSetValues": {"EU/1/20/1528": {}}}))
+    assert run(office, "add", "hc1", sets, "--name", "sets").exit_code == 0
+    added = run(office, "add", "hc1", file(office, "rule.json", json.dumps([RULE])), "--name", "rules")
+    assert added.exit_code == 0, added.output
+    assert len(json.loads(run(office, "list", "--json").output)) == 2
+    kept = run(office, "remove", "hc1", "sets")
+    assert (kept.exit_code, "VR-AT-0001 needs the value set vaccines" in kept.output) == (1, True)
+
+
 def test_a_whole_list_keeps_its_age_and_its_rules(office: Path) -> None:
-    whole = TrustList(
-        scheme="hc1", name="theirs", issued_at=ISSUED, rules=({"Identifier": "VR-XX-0001"},), value_sets={"a": ("b",)}
-    )
+    whole = TrustList(scheme="hc1", name="theirs", issued_at=ISSUED, rules=(RULE,), value_sets={"vaccines": ("b",)})
     added = run(
         office,
         "add",

@@ -85,7 +85,7 @@ class Vaccination(Entry, frozen=True, kw_only=True):
 
     def reasons(self, now: datetime) -> Iterator[str]:
         """A dose of the future is none."""
-        if now < moment(self.dt) - DAWN:
+        if now + DAWN < moment(self.dt):
             yield "invalid_time"
 
 
@@ -118,7 +118,7 @@ class Recovery(Entry, frozen=True, kw_only=True):
 
     def reasons(self, now: datetime) -> Iterator[str]:
         """It has its own time, beside that of the signature."""
-        if not moment(self.df) - DAWN <= now < moment(self.du) + DUSK:
+        if now + DAWN < moment(self.df) or now - DUSK >= moment(self.du):
             yield "invalid_time"
 
 
@@ -177,7 +177,9 @@ class Dcc(Struct, frozen=True, kw_only=True):
         for number, entry in enumerate(self.entries):
             for name, value_set in SETS[self.usage].items():
                 value = getattr(entry, name)
-                if value is not None and value_set in value_sets and value not in value_sets[value_set]:
+                if isinstance(entry, Test) and name == "ma" and not value:
+                    continue  # a laboratory's test is of no maker
+                if value_set in value_sets and value not in value_sets[value_set]:
                     yield f"{letter}.{number}.{name}"
 
     def claims(self, issuer: str) -> dict[str, object]:

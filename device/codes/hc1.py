@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import math
 import zlib
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import base45
@@ -15,6 +16,7 @@ import base45
 from device.codes import cose, dcc, dccrules
 from device.codes.claim import Checked
 from device.codes.cose import ES256, KID, CoseError, Signed
+from device.codes.cwt import LAST
 from device.codes.dcc import Dcc, DccError
 from device.codes.dccrules import Facts
 from device.codes.foreign import Genuine, weigh
@@ -23,7 +25,6 @@ from device.codes.trust import Trust
 from device.wire.messages import Place
 
 PREFIX: Final = b"HC1:"
-MAX_TIME: Final = 253_402_300_799  # the year 9999 ends
 ISS, EXP, IAT = 1, 4, 6  # claims of the CWT (RFC 8392)
 
 
@@ -62,6 +63,17 @@ def check(data: bytes, trust: Trust, place: Place | None, now: int, *, skew_s: f
     ]
     reasons = dict.fromkeys([*checked.reasons, *body.certificate.reasons(now), *(["rules"] if unmet else [])])
     return checked._replace(reasons=tuple(reasons), detail=", ".join(unmet))
+
+
+def saying(data: bytes) -> Mapping[str, object]:
+    """Return what a text says of itself, believed or not; nothing that tells a person from another.
+
+    Raise Hc1Error, CoseError or DccError where it says nothing that can be read.
+    """
+    signed = unpack(data)
+    body = read(signed)
+    key = {"kid": base64.b64encode(kid(signed)).decode(), "iat": body.issued_at, "exp": body.expires}
+    return key | body.certificate.claims(body.issuer)
 
 
 def genuine(signed: Signed, body: Body) -> Genuine:
@@ -173,6 +185,6 @@ def _bytes(text: str) -> bytes:
 
 def _time(claims: dict[Any, Any], number: int) -> float:
     value = claims.get(number)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_TIME:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LAST:
         raise Hc1Error("it does not say when it was issued and when it expires")
     return value
