@@ -6,6 +6,7 @@ import logging
 import queue
 import signal
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from controller.sentry import broker, refusals
 from controller.store import Store
 from device.settings import example
 from device.wire.link import Link, LinkChanged, LinkSaid
+from device.wire.threads import Fallen
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class Controller:
         self.porter = _porter(config, self.inbox.put)
         self.store = Store(Path(config.store.path))
         self.link = Link(config.wire, name="controller", hear=("menshen/#",), put=self._heard)
+        self.fallen = Fallen()
         self.desk = Desk(store=self.store, rules=config.rules, inbox=self.inbox, say=self.link.say, watch=self._dead)
 
     def _heard(self, said: LinkSaid) -> None:
@@ -41,8 +44,7 @@ class Controller:
             self.porter.inbox.put(said)
 
     def _dead(self) -> str:
-        threads = self.porter.threads if self.porter else []
-        return ", ".join(f"the {thread.name} thread died" for thread in threads if not thread.is_alive())
+        return self.fallen.among([self.link.thread, *(self.porter.threads if self.porter else [])])
 
     def run(self) -> None:
         """Work until stopped; raise DeskError when a thread died."""
@@ -90,6 +92,7 @@ def run(*, config: Config) -> None:
         raise click.ClickException(
             f"the port where new gates ask is taken: {error}; is a controller running?"
         ) from error
+    threading.excepthook = built.fallen.hook
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: built.stop())
     try:

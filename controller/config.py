@@ -38,6 +38,9 @@ class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
     abnormal_hold_s: Annotated[
         float, Meta(ge=1, le=86400, description="seconds an abnormal code keeps its alert open after the last one")
     ] = 600.0
+    quarantine_hold_s: Annotated[
+        float, Meta(ge=1, le=86400, description="seconds a message in quarantine keeps its alert open after the last")
+    ] = 600.0
     offline_grace_s: Annotated[
         float, Meta(ge=0, le=3600, description="seconds a gate may be offline before it is an alert")
     ] = 15.0

@@ -10,7 +10,7 @@ import logging
 import queue
 import time
 from collections.abc import Callable, Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -121,8 +121,7 @@ class Desk:
     def _work(self, heard: list[Heard], *, tick: bool) -> None:
         at = now()
         with self._store.transaction():
-            hold = timedelta(seconds=self._rules.abnormal_hold_s)
-            intake = Intake(self._store, self._quarantine, hold=hold, at=at)
+            intake = Intake(self._store, self._quarantine, rules=self._rules, at=at)
             for each in heard:
                 intake.hear(each)
             intake.keep()

@@ -10,10 +10,11 @@ from typing import Final
 
 import msgspec
 
+from controller.config import RulesSection
 from controller.database import stamp
 from controller.quarantine import Quarantine
 from controller.rules import Run, reason_of
-from controller.store import EventRow, Spool, Store
+from controller.store import EventRow, Running, Spool, Store
 from device.wire.link import Heard
 from device.wire.messages import (
     COMMAND,
@@ -23,6 +24,7 @@ from device.wire.messages import (
     SEQ,
     SPOOL,
     Applied,
+    Event,
     Health,
     Info,
     Kind,
@@ -50,6 +52,7 @@ OURS: Final = frozenset({"ack", "policy/desired"})  # words the controller says 
 ALERT: Final = "alert/"
 LARGEST_SEQ: Final = 2**53  # the largest whole number every JSON reader agrees on
 YEARS: Final = range(1969, 3000)  # a clock that was never set says 1970; outside of these it is no time at all
+LONGEST_AGE_S: Final = 1e9  # of an event; a gate can say anything
 LONGEST_REASON: Final = 40  # characters of why a gate is offline
 
 
@@ -80,7 +83,7 @@ class Progress:
 class Intake:
     """Made for one batch, inside one transaction. `touched` are the entrances that something was heard of."""
 
-    def __init__(self, store: Store, quarantine: Quarantine, *, hold: timedelta, at: datetime) -> None:
+    def __init__(self, store: Store, quarantine: Quarantine, *, rules: RulesSection, at: datetime) -> None:
         self.touched: set[int] = set()
         self.told: set[int] = set()  # entrances whose status was heard
         self.greeted: set[Place] = set()  # entrances whose gate came online
@@ -88,12 +91,15 @@ class Intake:
         self.alerts: list[tuple[Place, str]] = []  # place and kind of alerts that are on the broker
         self._store = store
         self._quarantine = quarantine
-        self._hold = hold
+        self._holds: dict[Running, timedelta] = {
+            "abnormal": timedelta(seconds=rules.abnormal_hold_s),
+            "quarantined": timedelta(seconds=rules.quarantine_hold_s),
+        }
         self._at = at
         self._received = stamp(at)
         self._entrances: dict[Place, int] = {}
         self._heard: set[int] = set()
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[tuple[int, Running], Run] = {}
         self._boots: set[tuple[int, str]] = set()
         self._rows: list[EventRow] = []
 
@@ -103,12 +109,13 @@ class Intake:
             self._hear(heard)
         except MessageError as error:
             self._quarantine.put(heard, str(error), self._at)
+            self._foreign(heard.topic, harmless(str(error)))
 
     def keep(self) -> None:
         """Write what was gathered."""
         self._store.keep(self._rows, [Spool(each.id, each.committed, each.lost) for each in self.spools.values()])
-        for entrance, run in self._runs.items():
-            self._store.abnormal(entrance, run)
+        for (entrance, name), run in self._runs.items():
+            self._store.run(entrance, name, run)
 
     def _hear(self, heard: Heard) -> None:
         place, word = parse_topic(heard.topic)
@@ -159,7 +166,8 @@ class Intake:
             self._boots.add((entrance, event.boot))
             self._store.boot(entrance, event.boot, event.at.timestamp() - event.mono)
         if isinstance(event, Scan) and (reason := reason_of(event)):
-            self._abnormal(entrance, reason)
+            began = self._store.began(entrance, event.boot)
+            self._goes_on(entrance, "abnormal", reason, happened(event, self._at, began))
 
     def _pass_over(self, place: Place, entrance: int, headers: Mapping[str, str]) -> None:
         """Count an event that nobody can read as lost, or its gate would send it, and nothing behind it, for ever."""
@@ -202,11 +210,39 @@ class Intake:
             self.spools[place, spool] = Progress(*self._store.spool(entrance, spool, self._at))
         return self.spools[place, spool]
 
-    def _abnormal(self, entrance: int, reason: str) -> None:
-        run = self._runs.get(entrance) or self._store.facts(self._at, [entrance])[entrance].abnormal
-        if run is None or self._at - run.last >= self._hold:
-            run = Run(since=self._at, last=self._at, count=0, reason=reason)
-        self._runs[entrance] = Run(since=run.since, last=self._at, count=run.count + 1, reason=reason)
+    def _foreign(self, topic: str, reason: str) -> None:
+        """Let it be known where a message came from that nobody can read, as far as its topic says."""
+        try:
+            place, _ = parse_topic(topic)
+        except MessageError:
+            return
+        entrance = self._store.entrance(place)
+        self.touched.add(entrance)
+        self._goes_on(entrance, "quarantined", reason, self._at)
+
+    def _goes_on(self, entrance: int, name: Running, reason: str, at: datetime) -> None:
+        """Add to a run; what comes from a gate that was offline may be over long since."""
+        hold = self._holds[name]
+        if self._at - at >= hold:
+            return
+        run = self._runs.get((entrance, name)) or getattr(self._store.facts(self._at, [entrance])[entrance], name)
+        if run is None or at - run.last >= hold:
+            run = Run(since=at, last=at, count=0, reason=reason)
+        last = max(run.last, at)
+        self._runs[entrance, name] = Run(
+            since=min(run.since, at), last=last, count=run.count + 1, reason=reason if last == at else run.reason
+        )
+
+
+def happened(event: Event, received: datetime, began: float | None) -> datetime:
+    """Return when an event happened, and never after it came in: by its gate's clock where that was believed.
+
+    Where it was not, by the monotonic clock since `began`, in seconds since 1970; without either, it came just now.
+    """
+    if event.clock != "unset":
+        return min(event.at, received)
+    age_s = 0.0 if began is None else received.timestamp() - began - event.mono
+    return received - timedelta(seconds=min(max(0.0, age_s), LONGEST_AGE_S))
 
 
 def _oldest(headers: Mapping[str, str], seq: int) -> int:

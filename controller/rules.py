@@ -31,10 +31,11 @@ REFUSED: Final[dict[str, Text]] = {
     "revoked": Text("已吊销的门机再次连接", "a gate that was revoked or replaced came back"),
 }
 CLONED: Final = 5  # takeovers with no long pause; fewer are a gate that came back before its old connection was missed
+LONGEST_COMPLAINT: Final = 120  # characters of why a message is in quarantine
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """Abnormal codes, or refusals, with no long pause between them."""
+    """Abnormal codes, refusals, or messages in quarantine, with no long pause between them."""
 
     since: datetime
     last: datetime
@@ -59,6 +60,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     stale: OpenFault | None = None  # the gate's own fault stale_trust
     refused: Run | None = None  # what the broker refused; the reason is a kind
     takeovers: Run | None = None  # a second connection with the same key took the place of the first
+    quarantined: Run | None = None
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -223,11 +225,30 @@ def unauthorized_client(facts: Facts, rules: RulesSection) -> Finding | None:
     )
 
 
+def quarantine(facts: Facts, rules: RulesSection) -> Finding | None:
+    """Messages came that are not ours or cannot be read, and the last of them not long ago. They stop nobody."""
+    run = facts.quarantined
+    if run is None or facts.now - run.last >= timedelta(seconds=rules.quarantine_hold_s):
+        return None
+    reason = run.reason[:LONGEST_COMPLAINT]
+    messages = "1 message" if run.count == 1 else f"{run.count} messages, the last"
+    return Finding(
+        severity="warning",
+        since=run.since,
+        count=run.count,
+        what=Text(f"已隔离无法识别的消息 {run.count} 条，最近一条：{reason}", f"in quarantine, {messages}: {reason}"),
+        next_step=Text(
+            "请核对该设备的版本与身份；消息开头保存在数据库的 quarantine 表中",
+            "see whose device this is and which version it runs; the database's table quarantine has what it said",
+        ),
+    )
+
+
 RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
     rule.__name__: rule
     for rule in (
         abnormal_code, unstaffed_entrance, gate_offline, clock_unsure, unknown_entrance, stale_trust, cloned_gate,
-        unauthorized_client,
+        unauthorized_client, quarantine,
     )
 }  # fmt: skip
 

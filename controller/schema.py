@@ -41,6 +41,13 @@ def trust_others(db: Database) -> None:
     db.executescript(OTHERS)
 
 
+@migrations()
+def count_quarantined(db: Database) -> None:
+    """Keep the last run of messages in quarantine at each entrance, as that of abnormal codes."""
+    for column in ("since TEXT", "last TEXT", "count INTEGER NOT NULL DEFAULT 0", "reason TEXT NOT NULL DEFAULT ''"):
+        db.execute(f"ALTER TABLE entrances ADD COLUMN quarantined_{column}")
+
+
 ENTRANCES: Final = """
 CREATE TABLE entrances (
     id INTEGER PRIMARY KEY,

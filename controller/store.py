@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 import msgspec
 
@@ -15,6 +15,8 @@ from controller.database import now, open_to_read, open_to_write, stamp
 from controller.policies import Policies
 from controller.rules import Facts, Run
 from device.wire.messages import Alert, Health, MessageError, OpenFault, Place, Text, decode
+
+Running = Literal["abnormal", "quarantined"]  # what may go on for a while, each a Run
 
 QUARANTINE_ROWS: Final = 1000  # the newest are kept
 HEAD_BYTES: Final = 256  # of a message in quarantine
@@ -82,7 +84,7 @@ class Store(Policies):
             return bool(
                 self.db.execute(
                     "UPDATE entrances SET registered_at = NULL, heard_at = NULL, online = NULL, online_since = NULL,"
-                    " state = NULL, clock_unsure_since = NULL, abnormal_last = NULL"
+                    " state = NULL, clock_unsure_since = NULL, abnormal_last = NULL, quarantined_last = NULL"
                     " WHERE site = ? AND name = ? AND (registered_at IS NOT NULL OR heard_at IS NOT NULL)",
                     place,
                 ).rowcount
@@ -126,13 +128,10 @@ class Store(Policies):
             (unsure, stamp(at), entrance),
         )
 
-    def abnormal(self, entrance: int, run: Run) -> None:
-        """Keep the run of abnormal codes at an entrance."""
-        self.db.execute(
-            "UPDATE entrances SET abnormal_since = ?, abnormal_last = ?, abnormal_count = ?, abnormal_reason = ?"
-            " WHERE id = ?",
-            (stamp(run.since), stamp(run.last), run.count, run.reason, entrance),
-        )
+    def run(self, entrance: int, name: Running, run: Run) -> None:
+        """Keep the run of abnormal codes, or of messages in quarantine, at an entrance."""
+        columns = {"since": stamp(run.since), "last": stamp(run.last), "count": run.count, "reason": run.reason}
+        self.db.table("entrances").update(entrance, {f"{name}_{column}": each for column, each in columns.items()})
 
     def facts(self, at: datetime, only: Collection[int] | None = None) -> dict[int, Facts]:
         """Return what is known now of all entrances, or of some."""
@@ -174,6 +173,11 @@ class Store(Policies):
     def boot(self, entrance: int, boot: str, began: float) -> None:
         """Note when a gate's machine started, in seconds since 1970; what is known already stays."""
         self.db.execute("INSERT OR IGNORE INTO boots VALUES (?, ?, ?)", (entrance, boot, began))
+
+    def began(self, entrance: int, boot: str) -> float | None:
+        """Return when a gate's machine started, in seconds since 1970; None while nobody can tell."""
+        row = self.db.execute("SELECT began FROM boots WHERE entrance_id = ? AND boot = ?", (entrance, boot)).fetchone()
+        return row and float(row[0])
 
     def events(
         self, *, place: Place | None, kind: str | None, event_type: str | None, since: str | None, limit: int
@@ -263,12 +267,6 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _facts(row: dict[str, Any], at: datetime) -> Facts:
-    run = row["abnormal_last"] and Run(
-        since=datetime.fromisoformat(row["abnormal_since"]),
-        last=datetime.fromisoformat(row["abnormal_last"]),
-        count=row["abnormal_count"],
-        reason=row["abnormal_reason"],
-    )
     return Facts(
         place=Place(row["site"], row["name"]),
         now=at,
@@ -280,8 +278,20 @@ def _facts(row: dict[str, Any], at: datetime) -> Facts:
         staffing=row["staffing"],
         staffing_since=_moment(row["staffing_since"]),
         clock_unsure_since=_moment(row["clock_unsure_since"]),
-        abnormal=run or None,
         stale=_open_fault(row["health"], "stale_trust"),
+        abnormal=_run(row, "abnormal"),
+        quarantined=_run(row, "quarantined"),
+    )
+
+
+def _run(row: dict[str, Any], name: Running) -> Run | None:
+    if row[f"{name}_last"] is None:
+        return None
+    return Run(
+        since=datetime.fromisoformat(row[f"{name}_since"]),
+        last=datetime.fromisoformat(row[f"{name}_last"]),
+        count=row[f"{name}_count"],
+        reason=row[f"{name}_reason"],
     )
 
 

@@ -43,6 +43,7 @@ ALERTS: Final[dict[str, Text]] = {
     "gate_offline": Text("设备离线", "gate offline"),
     "clock_unsure": Text("时钟不可靠", "clock unsure"),
     "unknown_entrance": Text("未登记入口", "unknown entrance"),
+    "quarantine": Text("隔离消息", "quarantine"),
     "stale_trust": Text("信任列表过旧", "trust too old"),
     "cloned_gate": Text("门机密钥被复制", "cloned gate"),
     "unauthorized_client": Text("未授权的客户端", "unauthorized client"),

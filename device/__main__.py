@@ -34,6 +34,7 @@ from device.spool import Spool
 from device.timekeeper import Sample
 from device.wire.link import Link, LinkSaid, Will
 from device.wire.messages import COMMAND, Info, Place, Status, encode
+from device.wire.threads import Fallen
 from hardware import board as boards
 from hardware import pins
 from hardware.parts import PartError, Thermometer
@@ -96,6 +97,7 @@ class Gate:
             say=self.link.say,
             tell=self.inbox.put,
         )
+        self.fallen = Fallen()
         make = thermometer(config)
         self.probe = Probe(make, self.inbox.put) if make else None
         self.inquiry = Inquiry(config.upstream, place, self.inbox.put) if config.upstream.url else None
@@ -123,9 +125,8 @@ class Gate:
         self.inbox.put(said)
 
     def _dead(self) -> str:
-        parts = (self.courier, self.eye, self.floor, self.probe, self.inquiry, self.renewal)
-        threads = [part.thread for part in parts if part]
-        return ", ".join(f"the {thread.name} thread died" for thread in threads if not thread.is_alive())
+        parts = (self.courier, self.link, self.eye, self.floor, self.probe, self.inquiry, self.renewal)
+        return self.fallen.among(part.thread for part in parts if part)
 
     def run(self) -> None:
         """Work until stopped; raise Stop with a reason when a part of the gate died."""
@@ -208,6 +209,7 @@ def run(*, path: Path, stage: bool) -> None:
         raise click.ClickException(str(error)) from error
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: built.stop())
+    threading.excepthook = built.fallen.hook
     if stage:
         threading.Thread(target=_play, args=(built,), name="stage", daemon=True).start()
     try:

@@ -117,6 +117,10 @@ class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
     screen_s: Annotated[float, Meta(ge=5, le=300, description="seconds a rotating screen stays good")] = 30.0
     skew_s: Annotated[float, Meta(ge=0, le=120, description="seconds two clocks may differ")] = 5.0
     pieces_s: Annotated[float, Meta(ge=5, le=300, description="seconds from one piece of a code to the next")] = 30.0
+    unkept: Annotated[
+        Literal["refer", "release"],
+        _text("who has a good code while nothing can be recorded: refer to the guard, or release unrecorded"),
+    ] = "refer"
 
 
 class UpstreamSection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,8 @@
 
 Go-back-N (RFC 3366, section 2.2.1): a bounded window goes out; when no acknowledgement moves it within the patience,
 or the controller repeats itself because it misses something, everything from the last acknowledged event goes again.
-The broker in between may lose, double or reorder.
+The broker in between may lose, double or reorder. After a long time offline there are several spools, each with a
+window of its own: what happens now goes first, then the oldest of what is sealed.
 """
 
 from __future__ import annotations
@@ -30,17 +31,22 @@ REPEAT_S: Final = 0.1  # a repeated acknowledgement goes back once in this time:
 
 @dataclass(frozen=True)
 class Kept:
-    """The entrance has spooled events after `forgotten` and up to `seq`."""
+    """The entrance has spooled events after `forgotten` and up to `seq`; its file had kept `begins` before them.
+
+    A spool that was not heard of before takes what happens from now on.
+    """
 
     spool: str
     seq: int
     forgotten: int = 0
+    begins: int = 0
 
 
 @dataclass(frozen=True)
 class Acked:
     """The controller has this spool up to `seq`."""
 
+    spool: str
     seq: int
 
 
@@ -89,6 +95,21 @@ class Window:
         self._sent = self.acked
 
 
+@dataclass
+class Lane:
+    """One spool on its way."""
+
+    spool: str
+    begins: int
+    last: int
+    window: Window
+
+    @property
+    def over(self) -> bool:
+        """Whether the controller has all of it."""
+        return self.window.acked == self.last
+
+
 class Say(Protocol):
     """What the courier needs of a link."""
 
@@ -106,10 +127,8 @@ class Courier:
         self._place = place
         self._say = say
         self._tell = tell
-        self._spool = ""
-        self._last = 0
         self._up = False
-        self._window = Window(acked=0)
+        self._lanes: dict[str, Lane] = {}  # by the spool's name; what happens now is in the last one
         self._reader: Reader | None = None
         self._problem = ""
 
@@ -139,13 +158,13 @@ class Courier:
 
     def _hear(self, said: Kept | LinkSaid) -> None:
         match said:
-            case Kept(spool, seq, forgotten):
-                if spool != self._spool:
-                    self._spool, self._last, self._window = spool, 0, Window(acked=forgotten)
-                self._last = max(self._last, seq)
+            case Kept(spool, seq, forgotten, begins):
+                lane = self._lanes.setdefault(spool, Lane(spool, begins, seq, Window(acked=forgotten)))
+                lane.last = max(lane.last, seq)
             case LinkChanged(up=up):
                 self._up = up
-                self._window.back()
+                for lane in self._lanes.values():
+                    lane.window.back()
             case Heard(topic=topic, payload=payload) if topic == self._place.topic("ack"):
                 self._acknowledged(payload)
             case _:
@@ -157,25 +176,31 @@ class Courier:
         except MessageError as error:
             log.warning("an acknowledgement was not understood: %s", error)
             return
-        if ack.spool != self._spool:
+        lane = self._lanes.get(ack.spool)
+        if lane is None:
             return
-        if ack.seq > self._last:
-            log.error("the controller acknowledges %d, but only %d were ever kept here", ack.seq, self._last)
+        if ack.seq > lane.last:
+            log.error("the controller acknowledges %d, but only %d were ever kept here", ack.seq, lane.last)
             return
-        if self._window.ack(ack.seq, time.monotonic()):
-            self._tell(Acked(ack.seq))
+        if lane.window.ack(ack.seq, time.monotonic()):
+            self._tell(Acked(ack.spool, ack.seq))
 
     def _deliver(self) -> None:
         if not self._up:
             return
-        now = time.monotonic()
-        if self._window.look(now):
-            log.debug("no acknowledgement after %d; going back", self._window.acked)
-        after, room = self._window.room(self._last)
-        for event in self._read(after, room) if room else ():
-            if not self._out(event):
+        lanes = list(self._lanes.values())
+        for lane in [*lanes[-1:], *[each for each in lanes[:-1] if not each.over][:1]]:
+            self._bring(lane, time.monotonic())
+
+    def _bring(self, lane: Lane, now: float) -> None:
+        if lane.window.look(now):
+            log.debug("no acknowledgement after %d; going back", lane.window.acked)
+        after, room = lane.window.room(lane.last)
+        for event in self._read(lane.begins + after, room) if room else ():
+            seq = event.seq - lane.begins
+            if not self._out(lane, seq, event):
                 break
-            self._window.sent(event.seq, now)
+            lane.window.sent(seq, now)
 
     def _read(self, after: int, room: int) -> list[Spooled]:
         """Return what goes next; nothing while the disk cannot be read, which is said once and tried again."""
@@ -193,6 +218,6 @@ class Courier:
         self._problem = ""
         return events
 
-    def _out(self, event: Spooled) -> bool:
-        headers = {SPOOL: self._spool, SEQ: str(event.seq), OLDEST: str(self._window.acked + 1)}
+    def _out(self, lane: Lane, seq: int, event: Spooled) -> bool:
+        headers = {SPOOL: lane.spool, SEQ: str(seq), OLDEST: str(lane.window.acked + 1)}
         return self._say(self._place.topic(event.kind), event.payload, headers=headers)

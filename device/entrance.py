@@ -56,6 +56,7 @@ Said = (
 
 IDLE: Final[Colour] = "white"
 COLOURS: Final[dict[messages.Outcome, Colour]] = {"grant": "green", "refer": "amber", "refuse": "red"}
+FROZEN: Final = "it repeats one value to the last digit; switch it off and on"
 TICK_S: Final = 0.25
 STATE_EVERY_S: Final = 10.0  # seconds between retained states when nothing but counters changed
 
@@ -220,10 +221,7 @@ class Entrance:
 
     def _settle(self, answered: Answered) -> None:
         """Judge a code that was asked about, whether or not somebody answered."""
-        if answered.problem:
-            self._record.raised("upstream_lost", answered.problem)
-        else:
-            self._record.cleared("upstream_lost")
+        self._record.stands("upstream_lost", answered.problem)
         self._judge(answered.seen, answered.checked, self._clock.read())
 
     def _judge(self, seen: Seen, checked: Checked, instant: Instant) -> None:
@@ -247,10 +245,12 @@ class Entrance:
         seq = self._record.keep(
             messages.Scan, instant=instant, event_type=verdict.outcome, reasons=verdict.reasons, **scan
         )
+        good = verdict.outcome == "grant"
         if seq is None:
             verdict = decide([*verdict.reasons, "not_kept"])
-        self._answer(verdict, checked, seq)
-        if verdict.outcome == "grant":
+            good = good and self._config.rules.unkept == "release" and not _guard_of(checked)
+        self._answer(verdict, checked, seq, good=good)
+        if good:
             self._granted = (checked.identity, seen.code.data, self._clock.mono())
 
     def _still_shown(self, checked: Checked, data: bytes) -> bool:
@@ -259,16 +259,18 @@ class Entrance:
         same = not checked.reasons and checked.identity == identity and data != shown
         return same and self._clock.mono() - at <= self._config.rules.screen_s
 
-    def _answer(self, verdict: Verdict, checked: Checked, seq: int | None) -> None:
-        """Move the parts; a guard's badge checks in and releases nothing."""
-        guard = checked.claim.subject if checked.claim and checked.claim.kind == "staff" else None
-        admitted = verdict.outcome == "grant" and guard is None
+    def _answer(self, verdict: Verdict, checked: Checked, seq: int | None, *, good: bool) -> None:
+        """Move the parts; a guard's badge checks in and releases nothing. Green is shown only for what is recorded."""
+        guard = _guard_of(checked)
+        admitted = good and guard is None
         if admitted:
             self.board.turnstile.release()
         now = self._signal(COLOURS[verdict.outcome], verdict.outcome)
-        self._counts["grants" if verdict.outcome == "grant" else "refusals"] += 1
-        if admitted and seq is not None:
+        self._counts["grants" if good else "refusals"] += 1
+        if admitted:
             self._passages.granted(seq, now)
+            if seq is None:
+                self._record.unrecorded()
         elif verdict.outcome == "grant" and guard is not None:
             self._guard(self._duty.badge(guard, now))
         log.info("%s: %s %s %s", verdict.outcome, checked.scheme, " ".join(verdict.reasons), checked.detail)
@@ -316,16 +318,10 @@ class Entrance:
 
     def _check(self, now: float) -> None:
         """Notice what no part says by itself."""
-        if self._forehead.frozen(now):
-            self._record.raised("thermometer_frozen", "it repeats one value to the last digit; switch it off and on")
-        else:
-            self._record.cleared("thermometer_frozen")
+        self._record.stands("thermometer_frozen", FROZEN if self._forehead.frozen(now) else "")
         instant = self._clock.read()
         for fault, detail in DOUBTS.items():
-            if fault == instant.doubt:
-                self._record.raised(fault, detail)
-            else:
-                self._record.cleared(fault)
+            self._record.stands(fault, detail if fault == instant.doubt else "")
         stale = self._policy.trust.stale(int(instant.now))
         if stale and instant.state != "unset":
             self._record.raised("stale_trust", f"too old to admit by: {', '.join(stale)}; import them anew")
@@ -336,14 +332,14 @@ class Entrance:
         match said:
             case Answered() if self._inquiry and self._inquiry.settled(said):
                 self._settle(said)
-            case Acked(seq):
-                self._record.acknowledged(seq)
-            case CertificateEnds(detail=""):
-                self._record.cleared("certificate_ends")
+            case Acked(spool, seq):
+                self._record.acknowledged(spool, seq)
+                self._make_way(answered=True)
             case CertificateEnds(detail=detail):
-                self._record.raised("certificate_ends", detail)
+                self._record.stands("certificate_ends", detail)
             case LinkChanged(up=True):
                 self._introduce()
+                self._make_way(answered=False)
             case LinkDied(reason=reason):
                 raise Stop(f"the connection's thread died: {reason}")
             case Heard(topic=topic, payload=payload) if topic == self.place.topic("policy/desired"):
@@ -353,13 +349,14 @@ class Entrance:
             case _:
                 pass
 
+    def _make_way(self, *, answered: bool) -> None:
+        if self._record.make_way(answered=answered):
+            self._passages.renumber()
+
     def _offered(self, payload: bytes) -> None:
         if self._policy.offer(payload):
             log.info("policy %d is in force", self._policy.desired.version)
-        if self._policy.problem:
-            self._record.raised("policy_refused", self._policy.problem)
-        else:
-            self._record.cleared("policy_refused")
+        self._record.stands("policy_refused", self._policy.problem)
         self._record.retain("policy/applied", self._policy.applied(self._clock.wall()))
 
     def _introduce(self) -> None:
@@ -396,3 +393,8 @@ class Entrance:
     def _local(self) -> datetime | None:
         instant = self._clock.read()
         return None if instant.state == "unset" else datetime.fromtimestamp(instant.now, self._zone)
+
+
+def _guard_of(checked: Checked) -> str | None:
+    """Return whose badge this is, where it is a guard's."""
+    return checked.claim.subject if checked.claim and checked.claim.kind == "staff" else None

@@ -17,7 +17,7 @@ TAILGATE_S: Final = 3.0  # one who follows within this time went on the release 
 
 
 class Went(NamedTuple):
-    """What became of a grant, or of someone without one. `scan` is the seq of the grant."""
+    """What became of a grant, or of someone without one. `scan` is the seq of the grant, where it has one."""
 
     event_type: Literal["passed", "not_passed", "forced", "tailgated"]
     direction: Direction
@@ -67,13 +67,17 @@ class Passages:
     def __init__(self, *, release_s: float, sensed: bool) -> None:
         self._release_s = release_s
         self._sensed = sensed  # without beams or a "passed" input nobody can say who went
-        self._granted: deque[tuple[int, float]] = deque()
+        self._granted: deque[tuple[int | None, float]] = deque()
         self._passed_at: float | None = None
 
-    def granted(self, scan: int, now: float) -> None:
+    def granted(self, scan: int | None, now: float) -> None:
         """Note a release."""
         if self._sensed:
             self._granted.append((scan, now))
+
+    def renumber(self) -> None:
+        """Events are counted anew from here: what was granted has no seq among those to come."""
+        self._granted = deque((None, at) for _, at in self._granted)
 
     def went(self, direction: Direction, now: float) -> Went:
         """Someone went through."""

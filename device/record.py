@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 LONGEST_DETAIL: Final = 500  # characters
 FORGET_EVERY: Final = 200  # acknowledged events; forgetting costs one fsync however many there are
 EVERY_S: Final = 1.0  # between forgetting when there is time for it, and between attempts at a disk that failed
+BACKLOG: Final = 1000  # events that may wait for the controller before what happens now is let past them
 FAILED: Final = "spool_failed"
+UNRECORDED: Final = "{} let in unrecorded"
 
 
 class Say(Protocol):
@@ -41,7 +43,10 @@ class Record:
         self._say = say
         self._kept = kept
         self._faults = Faults()
-        self._acked = spool.forgotten
+        self._backlog = BACKLOG
+        self._acked: dict[str, int] = {}  # how far the controller has each spool
+        self._all_told = False
+        self._unrecorded = 0  # people let in while nothing could be kept
         self._forgot_at = self._tried_at = clock.mono()
 
     def begin(self) -> None:
@@ -53,8 +58,11 @@ class Record:
             self.raised("spool_broken", self._spool.mended)
 
     def _tell(self) -> None:
+        """Say what was kept, the first time also what waits from before."""
         if self._spool.id:
-            self._kept(Kept(self._spool.id, self._spool.last, self._spool.forgotten))
+            for reel in self._spool.reels[-1:] if self._all_told else self._spool.reels:
+                self._kept(Kept(reel.id, reel.last, reel.forgotten, reel.begins))
+            self._all_told = True
 
     @property
     def depth(self) -> int:
@@ -93,11 +101,26 @@ class Record:
             self.keep(Fault, event_type="raised", fault=fault, detail=detail[:LONGEST_DETAIL])
             self.retain("health", self.health)
 
+    def stands(self, fault: str, problem: str) -> None:
+        """Say how it stands with a fault: open because of this problem, or over where there is none."""
+        if problem:
+            self.raised(fault, problem)
+        else:
+            self.cleared(fault)
+
     def cleared(self, fault: str) -> None:
-        """Say that a fault is over, if there was one."""
+        """Say that a fault is over, if there was one; and of a disk that failed, how many went in meanwhile."""
         if self._faults.cleared(fault):
-            self.keep(Fault, event_type="cleared", fault=fault)
+            detail = UNRECORDED.format(self._unrecorded) if fault == FAILED and self._unrecorded else ""
+            kept = self.keep(Fault, event_type="cleared", fault=fault, detail=detail)
+            if detail and kept is not None:
+                self._unrecorded = 0
             self.retain("health", self.health)
+
+    def unrecorded(self) -> None:
+        """Count one who was let in though nothing could be kept of it."""
+        self._unrecorded += 1
+        log.warning("one more was let in unrecorded, %d since the disk failed", self._unrecorded)
 
     def _failed(self, error: Exception) -> None:
         """Say a fault that cannot be spooled at least in the retained health."""
@@ -112,13 +135,33 @@ class Record:
         """Say something once, to whoever listens now; False when there is no connection."""
         return self._say(self._place.topic(word), encode(message), qos=1)
 
-    def acknowledged(self, seq: int) -> None:
+    def acknowledged(self, spool: str, seq: int) -> None:
         """Note what the controller has; it is forgotten when there is time."""
-        self._acked = max(self._acked, seq)
+        self._acked[spool] = max(self._acked.get(spool, 0), seq)
+
+    def make_way(self, *, answered: bool) -> bool:
+        """Let what happens now go before what waits, when that is much; True when a new spool was begun for it.
+
+        A connection that nobody has `answered` on does so once only, or every one of a bad line would.
+        """
+        spool = self._spool
+        waiting = spool.last - max(spool.forgotten, self._acked.get(spool.id, 0))
+        if waiting <= self._backlog or (len(spool.reels) > 1 and not answered):
+            return False
+        try:
+            spool.seal()
+        except SpoolError as error:
+            log.warning("%s", error)  # the next acknowledgement tries again
+            return False
+        log.info("%d events wait; what happens from now on goes before them", waiting)
+        self._tell()
+        return True
 
     def look(self, now: float, *, idle: bool) -> None:
         """Forget what may be forgotten, and see whether a disk that failed works again."""
-        waiting = self._acked - self._spool.forgotten
+        waiting = sum(
+            self._acked.get(reel.id, 0) - reel.forgotten for reel in self._spool.reels if reel.id in self._acked
+        )
         if waiting >= FORGET_EVERY or (waiting > 0 and idle and now - self._forgot_at >= EVERY_S):
             self._forgot_at = now
             self.forget()
@@ -140,7 +183,8 @@ class Record:
     def forget(self) -> None:
         """Drop what the controller has from the disk."""
         try:
-            self._spool.forget(self._acked)
+            for reel in self._spool.reels:
+                self._spool.forget(self._acked.get(reel.id, 0), reel.id)
         except SpoolError as error:
             log.warning("%s", error)  # it will be sent again, and known as a duplicate
 

@@ -1,7 +1,8 @@
 """Events on disk until the controller has them: SQLite, WAL, synchronous=FULL, under a seq without gaps.
 
-WAL with synchronous=NORMAL loses acknowledged rows when the power is cut; FULL does not. Only the entrance writes;
-the courier reads through a `Reader` of its own.
+One file holds one spool, or several after a long time offline: then all but the last are sealed, and what happens now
+need not wait behind them. WAL with synchronous=NORMAL loses acknowledged rows when the power is cut; FULL does not.
+Only the entrance writes; the courier reads through a `Reader` of its own.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from device.wire.messages import Kind
+from device.wire.messages import KINDS, MAX_PAYLOAD, Kind
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +26,14 @@ FLOOR: Final = 16 * 1024 * 1024  # bytes left free on the disk: to forget takes 
 SPARE: Final = 64  # free pages in the file that are room enough for any event
 FORGET: Final = 1000  # events forgotten in one transaction; the log grows to the largest there ever was
 
+LOST: Final[tuple[Kind, bytes]] = ("fault", b"damaged on the gate's disk")
+
+# The seq of the first table counts through the whole file; on the wire each spool begins at 1.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS spool (id TEXT NOT NULL, forgotten INTEGER NOT NULL);
 """
+LATER: Final = {"begins": "INTEGER NOT NULL DEFAULT 0", "ends": "INTEGER"}  # columns that older files do not have
 
 
 class SpoolError(OSError):
@@ -42,6 +48,21 @@ class Spooled(NamedTuple):
     payload: bytes
 
 
+@dataclass
+class Reel:
+    """One spool within the file: its name, how much the file had kept before it, and its own last seqs."""
+
+    id: str = ""
+    begins: int = 0
+    last: int = 0
+    forgotten: int = 0
+
+    @property
+    def depth(self) -> int:
+        """How many of its events wait."""
+        return self.last - self.forgotten
+
+
 class Spool:
     """The writing end. `mended` says what was wrong with the file that had to be put aside, if any.
 
@@ -52,8 +73,8 @@ class Spool:
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self._path = path
         self._synchronous = "FULL" if durable else "OFF"
-        self.mended = self.problem = self.id = ""
-        self.forgotten = self.last = 0
+        self.mended = self.problem = ""
+        self.reels = [Reel()]  # the oldest first; the last takes what happens now, the others are sealed
         self._db: sqlite3.Connection | None = None
         with contextlib.suppress(SpoolError):
             self._opened()
@@ -91,14 +112,12 @@ class Spool:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute(f"PRAGMA synchronous={self._synchronous}")
             db.executescript(SCHEMA)
-            row = db.execute("SELECT id, forgotten FROM spool").fetchone()
-            if row is None:
-                row = (secrets.token_hex(6), 0)
-                db.execute("INSERT INTO spool VALUES (?, ?)", row)
-            if not (isinstance(row[0], str) and isinstance(row[1], int)):
-                raise sqlite3.DatabaseError("it has lost its own name")
-            kept = db.execute("SELECT max(seq) FROM event").fetchone()[0]
-            self.id, self.forgotten, self.last = row[0], row[1], max(row[1], kept or 0)
+            known = {name for _, name, *_ in db.execute("PRAGMA table_info(spool)")}
+            for name in LATER.keys() - known:
+                db.execute(f"ALTER TABLE spool ADD COLUMN {name} {LATER[name]}")
+            if db.execute("SELECT count(*) FROM spool").fetchone()[0] == 0:
+                db.execute("INSERT INTO spool (id, forgotten) VALUES (?, 0)", (secrets.token_hex(6),))
+            self.reels = _reels(db)
         except sqlite3.Error:
             db.close()
             raise
@@ -115,21 +134,49 @@ class Spool:
         return f"{self._path} was not a readable spool ({error}); it is kept as {self._path.name}.broken-{stamp}"
 
     @property
+    def id(self) -> str:
+        """The name of the spool that takes what happens now."""
+        return self.reels[-1].id
+
+    @property
+    def last(self) -> int:
+        """The last seq it has kept."""
+        return self.reels[-1].last
+
+    @property
+    def forgotten(self) -> int:
+        """The last seq it has forgotten."""
+        return self.reels[-1].forgotten
+
+    @property
     def depth(self) -> int:
-        """How many events wait."""
-        return self.last - self.forgotten
+        """How many events wait, in all spools of the file."""
+        return sum(reel.depth for reel in self.reels)
 
     def put(self, kind: Kind, build: Callable[[int], bytes]) -> int:
         """Keep one event, on disk before this returns; `build` makes its payload from its seq. Raise SpoolError."""
         db = self._opened()
-        seq = self.last + 1
+        reel = self.reels[-1]
+        seq = reel.last + 1
         try:
             self._check_room(db)
-            db.execute("INSERT INTO event VALUES (?, ?, ?)", (seq, kind, build(seq)))
+            db.execute("INSERT INTO event VALUES (?, ?, ?)", (reel.begins + seq, kind, build(seq)))
         except (sqlite3.Error, OSError) as error:
             raise SpoolError(f"{self._path}: {error}") from error
-        self.last = seq
+        reel.last = seq
         return seq
+
+    def seal(self) -> None:
+        """Begin another spool for what happens from now on; what waits keeps its name and seqs. Raise SpoolError."""
+        db, old = self._opened(), self.reels[-1]
+        new = Reel(secrets.token_hex(6), begins=old.begins + old.last)
+        try:
+            with _transaction(db):
+                db.execute("UPDATE spool SET ends = ? WHERE id = ?", (new.begins, old.id))
+                db.execute("INSERT INTO spool (id, forgotten, begins) VALUES (?, 0, ?)", (new.id, new.begins))
+        except sqlite3.Error as error:
+            raise SpoolError(f"{self._path}: {error}") from error
+        self.reels.append(new)
 
     def check(self) -> None:
         """Raise SpoolError when the next event could not be kept, as far as that can be known before."""
@@ -142,26 +189,49 @@ class Spool:
     def _check_room(self, db: sqlite3.Connection) -> None:
         """Refuse to grow into the last of the disk; what was forgotten leaves room within the file."""
         disk = os.statvfs(self._path.parent)
+        if disk.f_flag & os.ST_RDONLY:  # what Linux does to a disk it finds errors on
+            raise OSError("its disk is read-only")
         if disk.f_bavail * disk.f_frsize < FLOOR and db.execute("PRAGMA freelist_count").fetchone()[0] < SPARE:
             raise OSError(f"less than {FLOOR >> 20} MB are free on its disk")
 
-    def forget(self, seq: int) -> None:
-        """Drop what the controller has, up to and including `seq`. Raise SpoolError."""
-        seq = min(seq, self.last)
-        while self.forgotten < seq:
-            upto = min(seq, self.forgotten + FORGET)
+    def forget(self, seq: int, name: str = "") -> None:
+        """Drop what the controller has of a spool, the last one unless named, up to `seq`. Raise SpoolError."""
+        for reel in self.reels:
+            if reel.id == (name or self.id):
+                self._forget(reel, min(seq, reel.last))
+        self.reels = [reel for reel in self.reels if reel.depth or reel is self.reels[-1]]
+
+    def _forget(self, reel: Reel, seq: int) -> None:
+        while reel.forgotten < seq:
+            upto = min(seq, reel.forgotten + FORGET)
             try:
                 with _transaction(self._opened()) as db:
-                    db.execute("DELETE FROM event WHERE seq <= ?", (upto,))
-                    db.execute("UPDATE spool SET forgotten = ?", (upto,))
+                    db.execute("DELETE FROM event WHERE seq > ? AND seq <= ?", (reel.begins, reel.begins + upto))
+                    db.execute("UPDATE spool SET forgotten = ? WHERE id = ?", (upto, reel.id))
+                    db.execute("DELETE FROM spool WHERE begins + forgotten = ends")
             except sqlite3.Error as error:
                 raise SpoolError(f"{self._path}: {error}") from error
-            self.forgotten = upto
+            reel.forgotten = upto
 
     def close(self) -> None:
         """Close the file; what waits stays on disk."""
         if self._db is not None:
             self._db.close()
+
+
+def _reels(db: sqlite3.Connection) -> list[Reel]:
+    """Read which spools the file holds; raise DatabaseError when it does not say so."""
+    kept = db.execute("SELECT max(seq) FROM event").fetchone()[0] or 0
+    reels, open_ends = [], []
+    for name, forgotten, begins, ends in db.execute("SELECT id, forgotten, begins, ends FROM spool ORDER BY rowid"):
+        if not (isinstance(name, str) and isinstance(forgotten, int) and isinstance(begins, int)):
+            raise sqlite3.DatabaseError("it has lost its own name")
+        last = (kept if ends is None else ends) - begins
+        reels.append(Reel(name, begins, max(forgotten, last), forgotten))
+        open_ends.append(ends is None)
+    if open_ends != [False] * (len(reels) - 1) + [True]:
+        raise sqlite3.DatabaseError("it does not say where to go on")
+    return reels
 
 
 @contextlib.contextmanager
@@ -182,12 +252,21 @@ class Reader:
         self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
 
     def after(self, seq: int, limit: int) -> list[Spooled]:
-        """Return up to `limit` events that follow `seq`, in order."""
+        """Return up to `limit` events that follow `seq` in the whole file, in order.
+
+        One that was damaged goes out as something nobody can read: the controller puts it aside, and none waits for it.
+        """
         rows = self._db.execute(
             "SELECT seq, kind, payload FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
         ).fetchall()
-        return [Spooled(*row) for row in rows]
+        return [
+            Spooled(seq, kind, payload) if _whole(kind, payload) else Spooled(seq, *LOST) for seq, kind, payload in rows
+        ]
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _whole(kind: object, payload: object) -> bool:
+    return kind in KINDS and isinstance(payload, bytes) and len(payload) <= MAX_PAYLOAD

@@ -24,6 +24,7 @@ from device.wire import messages
 from device.wire.messages import EVENTS, AnyEvent, ClockState, Desired, Place, encode
 from hardware import board as boards
 from hardware import pins
+from hardware.parts import BeamChanged
 
 SITE_KEY = b"a site key made up for tests, 32+"
 CARD = b"member 4711"
@@ -74,6 +75,12 @@ class Scene(NamedTuple):
         self.entrance.take(Seen(code=code, frame_at=self.clock.now - 0.02, read_at=self.clock.now))
         scans = [event for event in self.events() if isinstance(event, messages.Scan)]
         return scans[-1] if scans else None
+
+    def walk(self) -> None:
+        """Go through both beams."""
+        for beam, broken in (("outer", True), ("inner", True), ("outer", False), ("inner", False)):
+            self.clock.now += 0.2
+            self.entrance.take(BeamChanged(beam=beam, broken=broken, at=self.clock.now))  # type: ignore[arg-type]
 
     def wait(self, seconds: float) -> None:
         self.clock.now += seconds

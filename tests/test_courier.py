@@ -161,6 +161,38 @@ def test_a_bad_line_loses_doubles_and_reorders_nothing(spool: Spool, tmp_path: P
     assert not courier.thread.is_alive()
 
 
+def test_what_happens_now_goes_before_what_was_sealed(spool: Spool, tmp_path: Path) -> None:
+    """Acknowledge nothing but what is asked for: the windows of both spools go out, and the oldest is next to go on."""
+    said: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+
+    def say(topic: str, payload: bytes, *, headers: dict[str, str] | None = None) -> bool:
+        assert (topic, payload) == (PLACE.topic("scan"), b"")
+        assert headers is not None
+        said.put((headers[SPOOL], int(headers[SEQ])))
+        return True
+
+    names, many = [], 300
+    courier = Courier(path=tmp_path / "spool.db", place=PLACE, say=say, tell=lambda _: None)
+    for count in (many, many, 2):
+        for _ in range(count):
+            spool.put("scan", lambda _: b"")
+        reel = spool.reels[-1]
+        courier.inbox.put(Kept(reel.id, reel.last, reel.forgotten, reel.begins))
+        names.append(reel.id)
+        spool.seal()
+    oldest, second, live = names
+    courier.inbox.put(LinkChanged(up=True))
+    courier.thread.start()
+    heard = [said.get(timeout=10) for _ in range(2 + WINDOW)]
+    assert heard == [(live, 1), (live, 2)] + [(oldest, seq) for seq in range(1, WINDOW + 1)]
+    for name, seq in ((live, 2), (oldest, many)):
+        courier.inbox.put(Heard(topic=PLACE.topic("ack"), payload=encode(Ack(spool=name, seq=seq))))
+    while (next_ := said.get(timeout=10))[0] != second:
+        assert next_[0] == oldest
+    assert next_ == (second, 1)
+    courier.stop()
+
+
 def test_an_acknowledgement_beyond_what_was_kept_is_not_believed(spool: Spool, tmp_path: Path) -> None:
     said: queue.SimpleQueue[Acked] = queue.SimpleQueue()
     courier = Courier(
@@ -173,5 +205,5 @@ def test_an_acknowledgement_beyond_what_was_kept_is_not_believed(spool: Spool, t
         ack = encode(Ack(spool=spool.id, seq=seq))
         courier.inbox.put(Heard(topic=PLACE.topic("ack"), payload=ack))
     courier.inbox.put(Heard(topic=PLACE.topic("ack"), payload=b"not json"))
-    assert said.get(timeout=10) == Acked(1)
+    assert said.get(timeout=10) == Acked(spool.id, 1)
     courier.stop()

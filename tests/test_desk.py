@@ -44,12 +44,12 @@ def test_abnormal_codes_raise_one_alert_that_ends_by_itself(broker: Broker, tmp_
     registered(config)
     with running(config):
         gate.online()
-        gate.event(scan(1, "invalid_time"))
+        gate.event(scan(1, "invalid_time", at=now()))
         first = gate.alert("abnormal_code")
         assert (first.site, first.entrance, first.count) == ("expo", "north", 1)
         assert first.what.en == "1 abnormal code: outside its time"
-        gate.event(scan(2, "temperature_high", event_type="refer"))
-        gate.event(scan(3, "invalid", "temperature_high"))
+        gate.event(scan(2, "temperature_high", event_type="refer", at=now()))
+        gate.event(scan(3, "invalid", "temperature_high", at=now()))
         second = gate.alert("abnormal_code")
         assert (second.count, second.since) == (2, first.since)
         assert "not a valid code" in second.what.en
@@ -150,7 +150,7 @@ def test_a_restart_rebuilds_the_same_alerts_from_the_database(broker: Broker, tm
     with running(config):
         gate.online()
         gate.retain("state", state(staffing="unstaffed", on_duty=()))
-        gate.event(scan(1, "revoked"))
+        gate.event(scan(1, "revoked", at=now()))
         before = [gate.alert("unstaffed_entrance"), gate.alert("abnormal_code")]
     gate.stop()
     broker.kill()
@@ -169,7 +169,7 @@ def test_a_broker_that_comes_back_empty_is_told_everything_again(broker: Broker,
     registered(config)
     with running(config):
         gate.online()
-        gate.event(scan(1, "revoked"))
+        gate.event(scan(1, "revoked", at=now()))
         gate.alert("abnormal_code")
         broker.kill()
         broker.start()

@@ -17,11 +17,11 @@ import pytest
 
 from controller.broker import Broker
 from device.spool import FLOOR, Reader, Spool, SpoolError
-from device.wire.messages import Health, Place, decode
+from device.wire.messages import Fault, Health, Place, decode
 from tests.bystanders import Ear
 from tests.fire import recording
 from tests.fire.gate import CARD, configure
-from tests.fire.trouble import cannot_mount, failing, fill, small_disk
+from tests.fire.trouble import cannot_mount, failing, fill, read_only, small_disk
 
 SOON_S = 5.0
 PLACE = Place("expo", "north")
@@ -221,9 +221,9 @@ class Standing(Child):
         self.do(CARD)
         return self.answers()
 
-    def faults(self, *names: str) -> float:
-        """Wait until exactly these faults are said to be open; return how many seconds it took."""
-        begun = time.monotonic()
+    def faults(self, *names: str, since: float | None = None) -> float:
+        """Wait until exactly these faults are said to be open; return how many seconds it took, from now or before."""
+        begun = since or time.monotonic()
         self.ear.until(
             lambda heard: {each.fault for each in decode(Health, heard.payload).faults} - {"clock_unset"} == set(names)
         )
@@ -272,6 +272,7 @@ TROUBLES = [
     pytest.param(broken("pwrite64", "EROFS"), id="read-only", marks=needs_strace),
 ]
 GRANTED = ["relay", "lamp green", "lamp white"]
+UNRECORDED = ["relay", "lamp amber", "lamp white"]
 REFERRED = ["lamp amber", "lamp white"]
 
 
@@ -279,11 +280,13 @@ REFERRED = ["lamp amber", "lamp white"]
 def test_a_gate_whose_disk_fails_answers_and_admits_nobody(gate: Standing, trouble: Trouble) -> None:
     assert gate.shown() == GRANTED
     with trouble(gate):
+        failed = time.monotonic()
         assert gate.shown() == REFERRED
-        assert gate.faults("spool_failed") < SOON_S
+        assert gate.faults("spool_failed", since=failed) < SOON_S
         assert gate.shown() == REFERRED
+    works = time.monotonic()
     assert gate.shown() == GRANTED
-    assert gate.faults() < SOON_S
+    assert gate.faults(since=works) < SOON_S
     reader = Reader(gate.spool)
     kept = [event for event in reader.after(0, 100) if event.kind == "scan"]
     reader.close()
@@ -305,6 +308,33 @@ def test_a_disk_that_fills_up_is_noticed_though_nobody_comes(broker: Broker, dis
         assert gate.faults("spool_failed") < SOON_S
         others.unlink()
         assert gate.faults() < SOON_S
+
+
+def test_a_disk_that_becomes_read_only_is_noticed_though_nobody_comes(gate: Standing, disk: Path) -> None:
+    with read_only(disk):
+        assert gate.faults("spool_failed") < SOON_S
+    assert gate.faults() < SOON_S
+
+
+def test_a_gate_told_to_release_lets_in_unrecorded_and_says_how_many(broker: Broker, disk: Path) -> None:
+    config = configure(disk.parent, PLACE.entrance, broker.wire)
+    with config.open("a") as settings:
+        settings.write('unkept = "release"\n')
+    with standing(config, broker) as gate:
+        others = fill(disk)
+        assert [gate.shown(), gate.shown()] == [UNRECORDED, UNRECORDED]
+        gate.do("a code that nobody listed")
+        assert gate.answers() == ["lamp red", "lamp white"]
+        others.unlink()
+        gate.faults("spool_failed")
+        assert gate.faults() < SOON_S
+        assert gate.shown() == GRANTED
+    reader = Reader(gate.spool)
+    kept = reader.after(0, 100)
+    reader.close()
+    faults = [decode(Fault, event.payload) for event in kept if event.kind == "fault"]
+    assert [each.detail for each in faults if each.event_type == "cleared"] == ["2 let in unrecorded"]
+    assert [event.kind for event in kept].count("scan") == 1
 
 
 def test_a_gate_that_starts_on_a_full_disk_answers_and_recovers(broker: Broker, disk: Path) -> None:

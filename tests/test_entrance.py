@@ -78,11 +78,22 @@ def test_what_cannot_be_kept_is_not_granted(scene: Scene) -> None:
     assert scan.event_type == "grant"
 
 
+def test_who_was_let_in_unrecorded_passes_and_is_no_intruder(tmp_path: Path) -> None:
+    for scene in build(tmp_path, rules={"unkept": "release"}):
+        scene.spool._opened().execute("PRAGMA query_only=1")
+        assert scene.show() is None
+        assert scene.lit(RELAY)
+        scene.spool._opened().execute("PRAGMA query_only=0")
+        scene.walk()
+        passed, *faults = scene.events()
+        assert isinstance(passed, messages.Passage)
+        assert (passed.event_type, passed.scan) == ("passed", None)
+        assert [getattr(fault, "detail", "") for fault in faults] == ["1 let in unrecorded"]
+
+
 def test_a_person_who_walks_in_uses_the_grant(scene: Scene) -> None:
     scene.show()
-    for beam, broken in (("outer", True), ("inner", True), ("outer", False), ("inner", False)):
-        scene.clock.now += 0.2
-        scene.entrance.take(BeamChanged(beam=beam, broken=broken, at=scene.clock.now))  # type: ignore[arg-type]
+    scene.walk()
     passed = scene.events()[-1]
     assert isinstance(passed, messages.Passage)
     assert (passed.event_type, passed.direction, passed.scan) == ("passed", "in", 1)
@@ -233,7 +244,7 @@ def test_every_retained_document_is_said_on_each_connection(scene: Scene) -> Non
 
 def test_what_the_controller_has_is_forgotten(scene: Scene) -> None:
     scene.show()
-    scene.entrance.take(Acked(1))
+    scene.entrance.take(Acked(scene.spool.id, 1))
     scene.wait(1.1)
     assert scene.spool.depth == 0
 

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.broker import Broker
+from controller.config import RulesSection
 from controller.database import now
-from controller.intake import DOCUMENTS, Intake, Progress
+from controller.intake import DOCUMENTS, Intake, Progress, happened
 from controller.quarantine import Quarantine
 from controller.store import Store
 from device.wire.link import Heard
@@ -28,6 +29,7 @@ from device.wire.messages import (
 )
 from tests.bystanders import WHEN, Gate, configured, rows, running, scan, state
 
+HOLD_S = 600
 SEQS = "SELECT seq FROM events ORDER BY rowid"
 
 
@@ -136,6 +138,62 @@ def test_spools_and_entrances_are_told_apart_by_their_topic(broker: Broker, tmp_
     ]
 
 
+@pytest.mark.parametrize(
+    ("age_s", "clock", "count"),
+    [
+        (0, "synced", 2),
+        (HOLD_S - 9, "holdover", 2),
+        (HOLD_S + 1, "synced", 1),
+        (14 * 86400, "holdover", 1),
+        (14 * 86400, "unset", 2),  # a clock that was never set says nothing about when
+        (-86400, "synced", 2),
+    ],
+)
+def test_what_was_refused_long_ago_is_no_news(kept: Store, age_s: float, clock: str, count: int) -> None:
+    """One code is refused now; of another, refused before that, we hear only afterwards."""
+    at, place = now(), Place("expo", f"gate{abs(age_s):.0f}-{clock}")
+    said = [scan(1, "revoked", at=at), scan(2, "invalid", at=at - timedelta(seconds=age_s), clock=clock)]
+    with kept.transaction():
+        intake = Intake(kept, Quarantine(kept), rules=RulesSection(abnormal_hold_s=HOLD_S), at=at)
+        for each in said:
+            intake.hear(Heard(topic=place.topic("scan"), payload=encode(each)))
+        intake.keep()
+    (facts,) = [each for each in kept.facts(at).values() if each.place == place]
+    assert facts.abnormal is not None
+    assert (facts.abnormal.count, facts.abnormal.last) == (count, at)
+    assert facts.abnormal.since == (at - timedelta(seconds=age_s) if count == 2 and 0 < age_s < HOLD_S else at)
+
+
+@pytest.mark.parametrize(
+    ("began_s", "mono", "age_s"),
+    [(None, 5.0, 0), (-600.0, 5.0, 595), (-600.0, 700.0, 0), (-600.0, -1e300, 1e9), (-600.0, 1e300, 0)],
+)
+def test_what_no_clock_was_believed_for_is_as_old_as_its_start_says(
+    began_s: float | None, mono: float, age_s: float
+) -> None:
+    at = now()
+    began = began_s and at.timestamp() + began_s
+    age = at - happened(scan(1, at=WHEN, mono=mono, clock="unset"), at, began)
+    assert age.total_seconds() == pytest.approx(age_s, abs=0.01)
+
+
+def test_what_was_refused_before_the_clock_was_checked_is_mended_before_it_is_judged(kept: Store) -> None:
+    at, place = now(), Place("expo", "mended")
+    said = [
+        scan(1, at=at, mono=9000.0, clock="synced", spool="live"),
+        scan(1, "revoked", at=WHEN, mono=5.0, clock="unset"),
+        scan(2, "revoked", at=WHEN, mono=8999.0, clock="unset"),
+    ]
+    with kept.transaction():
+        intake = Intake(kept, Quarantine(kept), rules=RulesSection(abnormal_hold_s=HOLD_S), at=at)
+        for each in said:
+            intake.hear(Heard(topic=place.topic("scan"), payload=encode(each)))
+        intake.keep()
+    (facts,) = [each for each in kept.facts(at).values() if each.place == place]
+    assert facts.abnormal is not None
+    assert facts.abnormal.count == 1
+
+
 BAD = [
     ("scan", b"", {}, "truncated"),
     ("scan", b"\xff\xfe", {}, "malformed"),
@@ -203,7 +261,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 )  # fmt: skip
 def test_nothing_that_can_be_said_stops_the_intake(kept: Store, said: list[Heard]) -> None:
     with kept.transaction():
-        intake = Intake(kept, Quarantine(kept), hold=timedelta(seconds=600), at=now())
+        intake = Intake(kept, Quarantine(kept), rules=RulesSection(), at=now())
         for each in said:
             intake.hear(each)
         intake.keep()

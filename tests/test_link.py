@@ -24,3 +24,16 @@ def test_a_link_over_tls_stays_up_while_another_thread_says_much(tmp_path: Path)
         while (said := inbox.get(timeout=20)) != Heard(topic="menshen/expo/north/ack", payload=b"last"):
             assert isinstance(said, Heard)
         link.stop()
+
+
+def test_more_than_a_broker_carries_is_not_said_and_ends_no_connection(tmp_path: Path) -> None:
+    inbox: queue.SimpleQueue[LinkSaid] = queue.SimpleQueue()
+    with guarded(tmp_path) as on:
+        link = Link(on.installation.wire, name="talker", hear=("menshen/#",), put=inbox.put)
+        link.start()
+        assert inbox.get(timeout=10) == LinkChanged(up=True)
+        assert not link.say("menshen/expo/north/policy/desired", b"x" * 1_048_576, qos=1)
+        assert link.say("menshen/expo/north/policy/desired", b"x", qos=1)
+        assert inbox.get(timeout=10) == Heard(topic="menshen/expo/north/policy/desired", payload=b"x")
+        link.stop()
+    assert inbox.empty()

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
+from controller.config import RulesSection
 from controller.database import now, stamp
 from controller.intake import Intake
 from controller.quarantine import Quarantine
@@ -44,7 +45,7 @@ def moment(seconds: float) -> datetime:
 def hear(store: Store, *events: AnyEvent, place: Place = PLACE) -> None:
     """Take a batch in."""
     with store.transaction():
-        intake = Intake(store, Quarantine(store), hold=timedelta(seconds=600), at=now())
+        intake = Intake(store, Quarantine(store), rules=RulesSection(), at=now())
         for event in events:
             intake.hear(Heard(topic=place.topic(KIND_OF[type(event)]), payload=encode(event)))
         intake.keep()
@@ -172,7 +173,7 @@ def test_events_say_that_a_time_was_mended(tmp_path: Path, store: Store) -> None
 def test_since_when_a_clock_is_unsure_is_the_controllers_to_say(store: Store) -> None:
     def say(clock: str, at: datetime) -> datetime | None:
         with store.transaction():
-            intake = Intake(store, Quarantine(store), hold=timedelta(seconds=600), at=at)
+            intake = Intake(store, Quarantine(store), rules=RulesSection(), at=at)
             intake.hear(Heard(topic=PLACE.topic("state"), payload=encode(state(clock=clock, at=moment(3)))))
             intake.keep()
         (facts,) = store.facts(at).values()

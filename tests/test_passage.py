@@ -105,3 +105,13 @@ def test_thirty_unscanned_among_a_thousand_are_thirty() -> None:
         found += passages.went("in", now + 0.4).event_type in ("forced", "tailgated")
         assert passages.look(now + 0.4) == []
     assert found == 30
+
+
+def test_a_grant_from_before_events_were_counted_anew_is_used_like_any_other() -> None:
+    passages = Passages(release_s=8, sensed=True)
+    passages.granted(41, 0)
+    passages.granted(None, 1)
+    passages.renumber()
+    passages.granted(1, 2)
+    assert [passages.went("in", 3) for _ in range(2)] == [Went("passed", "in", None)] * 2
+    assert passages.look(10) == [Went("not_passed", "unknown", 1)]

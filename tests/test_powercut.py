@@ -32,7 +32,7 @@ def test_nothing_promised_is_lost_when_the_power_is_cut(writer: str, count: int,
 @pytest.mark.parametrize("writer", ["spool", "desk"])
 def test_a_writer_that_syncs_less_is_found_out(writer: str, folder: Path) -> None:
     ops = record_writer(writer, folder, "NORMAL")
-    assert cut(writer, ops, folder / "found", count=60, seed=1)["lost"] > 0
+    assert any("lost" in wrong for wrong in cut(writer, ops, folder / "found", count=60, seed=1))
 
 
 def test_nothing_kept_is_lost_when_the_gate_is_killed_at_any_write_or_sync(folder: Path) -> None:

@@ -56,6 +56,8 @@ def run(last_s: float, count: int = 1, reason: str = "revoked") -> Run:
         ({"takeovers": run(last_s=600, count=9)}, set()),
         ({"refused": run(last_s=599, reason="publish")}, {"unauthorized_client"}),
         ({"refused": run(last_s=600, reason="publish")}, set()),
+        ({"quarantined": run(last_s=599)}, {"quarantine"}),
+        ({"quarantined": run(last_s=600)}, set()),
         ({"online": False, "online_since": before(14)}, set()),
         ({"online": False, "online_since": before(15)}, {"gate_offline"}),
         ({"clock_unsure_since": before(59)}, set()),
@@ -128,10 +130,11 @@ def test_what_is_wrong_with_a_person_or_the_gate_is_no_abnormal_code() -> None:
 def test_every_rule_is_named_after_its_alert() -> None:
     assert list(RULES) == [
         "abnormal_code", "unstaffed_entrance", "gate_offline", "clock_unsure", "unknown_entrance", "stale_trust",
-        "cloned_gate", "unauthorized_client",
+        "cloned_gate", "unauthorized_client", "quarantine",
     ]  # fmt: skip
 
 
+runs = st.none() | st.builds(run, last_s=st.integers(-(10**6), 10**6), count=st.integers(1, 99))
 moments = st.none() | st.integers(-(10**7), 10**7).map(before)
 
 
@@ -148,10 +151,7 @@ moments = st.none() | st.integers(-(10**7), 10**7).map(before)
         staffing=st.none() | st.sampled_from(get_args(Staffing)),
         staffing_since=moments,
         clock_unsure_since=moments,
-        **dict.fromkeys(
-            ("abnormal", "refused", "takeovers"),
-            st.none() | st.builds(run, last_s=st.integers(-(10**6), 10**6), count=st.integers(1, 99)),
-        ),
+        **dict.fromkeys(("abnormal", "refused", "takeovers", "quarantined"), runs),
     )
 )
 def test_no_facts_break_a_rule_and_nobody_is_missed_where_nobody_can_tell(known: Facts) -> None:

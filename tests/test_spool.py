@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from device.spool import Reader, Spool, SpoolError
+from device.spool import SCHEMA, Reader, Reel, Spool, SpoolError
 
 
 def put(spool: Spool, text: str) -> int:
@@ -43,6 +45,43 @@ def test_what_is_forgotten_is_never_numbered_again(tmp_path: Path) -> None:
     assert put(spool, "d") == 4
     spool.forget(99)
     assert spool.forgotten == 4
+    spool.close()
+
+
+def test_what_is_sealed_waits_under_its_own_name_until_it_is_forgotten(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db")
+    for text in "abc":
+        put(spool, text)
+    old = spool.id
+    spool.seal()
+    assert (spool.id != old, spool.last, spool.depth) == (True, 0, 3)
+    assert [put(spool, text) for text in "de"] == [1, 2]
+    spool.forget(1)
+    spool.forget(2, old)
+    spool.close()
+    spool = Spool(tmp_path / "spool.db")
+    assert spool.reels == [Reel(old, 0, 3, 2), Reel(spool.id, 3, 2, 1)]
+    reader = Reader(tmp_path / "spool.db")
+    assert [(event.seq, event.payload) for event in reader.after(0, 9)] == [(3, b"3:c"), (5, b"2:e")]
+    reader.close()
+    spool.forget(3, old)
+    spool.forget(9, "a name nobody gave")
+    spool.close()
+    spool = Spool(tmp_path / "spool.db")
+    assert spool.reels == [Reel(spool.id, 3, 2, 1)]
+    assert put(spool, "f") == 3
+    spool.close()
+
+
+def test_a_file_from_before_spools_were_sealed_is_read(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "spool.db", isolation_level=None)) as db:
+        db.executescript(SCHEMA)
+        db.execute("INSERT INTO spool VALUES ('a1b2c3', 4)")
+        db.execute("INSERT INTO event VALUES (5, 'scan', x'00')")
+    spool = Spool(tmp_path / "spool.db")
+    assert spool.reels == [Reel("a1b2c3", 0, 5, 4)]
+    spool.seal()
+    assert put(spool, "a") == 1
     spool.close()
 
 

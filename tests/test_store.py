@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import msgspec
 import pytest
 
 from controller.alerts import Changes
+from controller.config import RulesSection
 from controller.database import StoreError, stamp
 from controller.intake import Intake
 from controller.policies import Pass
@@ -68,7 +68,7 @@ def store(path: Path) -> Iterator[Store]:
 def fill(store: Store) -> None:
     store.register(PLACE, "北门", "North gate")
     with store.transaction():
-        intake = Intake(store, Quarantine(store), hold=timedelta(seconds=600), at=WHEN)
+        intake = Intake(store, Quarantine(store), rules=RulesSection(), at=WHEN)
         intake.hear(Heard(topic=PLACE.topic("status"), payload=encode(Status(state="online"))))
         intake.hear(Heard(topic=PLACE.topic("state"), payload=encode(state(staffing="unstaffed"))))
         for kind, event in EVENTS:

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from controller.alerts import Changes
+from controller.config import RulesSection
 from controller.intake import Intake
 from controller.quarantine import Quarantine
 from controller.rules import Finding
@@ -43,7 +44,7 @@ def config(tmp_path: Path) -> Path:
     with Store(tmp_path / "controller.db") as store, store.transaction():
         for place, kind, event in EVENTS:
             received = at if place == SOUTH else at - HOURS_AGO
-            intake = Intake(store, Quarantine(store), hold=HOURS_AGO, at=received)
+            intake = Intake(store, Quarantine(store), rules=RulesSection(), at=received)
             intake.hear(Heard(topic=place.topic(kind), payload=encode(event)))
             intake.keep()
         finding = Finding(

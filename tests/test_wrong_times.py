@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from controller.config import RulesSection
 from controller.database import now
 from controller.intake import Intake
 from controller.quarantine import Quarantine
@@ -273,7 +274,7 @@ def test_what_was_stamped_by_a_wrong_clock_is_mended_to_a_second(tmp_path: Path,
 
 def hear(store: Store, events: list[AnyEvent]) -> None:
     with store.transaction():
-        intake = Intake(store, Quarantine(store), hold=timedelta(seconds=600), at=now())
+        intake = Intake(store, Quarantine(store), rules=RulesSection(), at=now())
         for event in events:
             intake.hear(Heard(topic=PLACE.topic(KIND_OF[type(event)]), payload=encode(event)))
         intake.keep()

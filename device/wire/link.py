@@ -24,6 +24,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 log = logging.getLogger(__name__)
 
+LARGEST = 268_435_455  # MQTT: bytes of any packet at all
+HEAD = 1024  # bytes of a packet beside its payload, at most: its topic and properties
 FAILURE = 128  # MQTT 5: reason codes from here on are failures
 AGAIN_S = 5.0  # seconds until we try again where files could not be read, or the broker did not let us hear
 
@@ -33,7 +35,7 @@ class Wire(Struct, frozen=True, forbid_unknown_fields=True):
 
     host: Annotated[str, Meta(description="name or address")] = "localhost"
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 1883
-    keepalive_s: Annotated[int, Meta(ge=2, le=600, description="seconds; a dead link is found in about twice this")] = 5
+    keepalive_s: Annotated[int, Meta(ge=2, le=600, description="seconds; a dead link is found in about twice this")] = 4
     ca: Annotated[str, Meta(description="file with the authority's certificate; empty: no TLS")] = ""
     certificate: Annotated[str, Meta(description="file with our certificate")] = ""
     key: Annotated[str, Meta(description="file with our private key")] = ""
@@ -98,6 +100,8 @@ class Link:
         self._up = False
         self._stopping = False
         self._reason = ""  # why there is no connection, as last logged
+        self._refused: set[str] = set()  # topics on which too much was to be said
+        self._largest = LARGEST  # bytes of a packet this broker takes; it ends the connection of who sends more
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
         self._tls: ssl.SSLContext | None = None
         self._denied = False
@@ -115,21 +119,21 @@ class Link:
         client.on_socket_register_write = lambda *_: None
         client.on_socket_open = self._on_socket_open
         self._client = client
-        self._thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
+        self.thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
 
     def start(self) -> None:
         """Begin connecting, and go on for as long as it takes."""
         self._client.loop(timeout=0)  # makes the pair of sockets by which `say` wakes the thread
-        self._thread.start()
+        self.thread.start()
 
     def stop(self) -> None:
         """Say goodbye without the will being said, and end the thread."""
         self._stopping = True
         self._over.set()
         self._client.disconnect()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-        if not self._thread.is_alive():
+        if self.thread.is_alive():
+            self.thread.join(timeout=5)
+        if not self.thread.is_alive():
             self._client.reinitialise()  # closes the pair of sockets
 
     def reconnect(self) -> None:
@@ -161,10 +165,18 @@ class Link:
             properties.UserProperty = list((headers or {}).items())
             if expires_s is not None:
                 properties.MessageExpiryInterval = expires_s
-        if not self._up:
+        if not self._up or self._too_large(topic, payload):
             return False
         info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
         return info.rc == mqtt.MQTT_ERR_SUCCESS
+
+    def _too_large(self, topic: str, payload: bytes) -> bool:
+        """Refuse what the broker would not carry, or the connection ends, and again as often as it is said."""
+        over = len(payload) + HEAD > self._largest
+        if over and topic not in self._refused:
+            log.error("%s: %d bytes are not said: this broker carries %d", topic, len(payload), self._largest)
+        (self._refused.add if over else self._refused.discard)(topic)
+        return over
 
     def _run(self) -> None:
         try:
@@ -211,7 +223,8 @@ class Link:
         # A word is said at once. Otherwise TCP holds small ones back until the last is acknowledged, 40 ms with TLS.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any) -> None:
+    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, code: ReasonCode, said: Any) -> None:
+        self._largest = getattr(said, "MaximumPacketSize", LARGEST)
         if code.is_failure:
             self._down(f"the broker refused us: {code}")
         elif self._hear:

@@ -27,6 +27,7 @@ from tests.fire.processes import Processes
 from tests.fire.proxy import Line, Proxy
 
 EACH_S: Final = 0.02  # between codes at one gate
+BACKLOG: Final = 20  # events that wait until a spool is sealed: few, so that it happens often
 PAUSE_S: Final = (0.1, 1.0)  # between faults
 DOWN_S: Final = (0.0, 1.0)  # how long what was killed stays so
 CRAWL_S: Final = (0.5, 2.0)  # how long the line is slow
@@ -117,7 +118,9 @@ class Chaos:
 async def standing(folder: Path, gates: int, events: int) -> AsyncIterator[tuple[Processes, Proxy]]:
     """Run everything: gates that keep `events` each, controller and broker, and the line between them."""
     port = free_port()
-    processes = Processes(folder, Wire(host="127.0.0.1", port=port), gates=gates, each_s=EACH_S, events=events)
+    processes = Processes(
+        folder, Wire(host="127.0.0.1", port=port), gates=gates, each_s=EACH_S, events=events, backlog=BACKLOG
+    )
     proxy = Proxy(processes.broker.wire.port)
     await proxy.start(port)
     try:

@@ -1,9 +1,10 @@
 """A whole gate in a process of its own, but for its camera: codes come from standard input, or many a second.
 
-    python -m tests.fire.gate CONFIG [EACH_S UNTIL]
+    python -m tests.fire.gate CONFIG [EACH_S UNTIL BACKLOG]
 
 Every code on standard input is shown to it once; a line on standard output says what its lamp and relay do. With
-EACH_S it is shown another code that often, until UNTIL events are kept; a line in the .kept file beside CONFIG names
+EACH_S it is shown another code that often, until UNTIL events are kept, and lets what happens now go before what waits
+when that is more than BACKLOG; a line in the .kept file beside CONFIG names
 each event that is on disk and may be relied on: its spool, seq and digest.
 """
 
@@ -88,19 +89,18 @@ class Notes:
         self._file.seek(0)
         self.count = self._file.read().count(b"\n")
         self._reader = Reader(Path(gate.config.gate.data) / "spool.db")
-        self._spool = gate.spool.id
-        self._noted = gate.spool.last
+        self._noted = {reel.id: reel.last for reel in gate.spool.reels}
         self._tell = gate.courier.inbox.put
 
     def kept(self, kept: Kept) -> None:
         """Note an event that can be read back from the disk, then wake the courier."""
-        if kept.seq == self._noted:  # said again at the start
+        if kept.seq == self._noted.get(kept.spool, 0):  # said again at the start, or sealed
             self._tell(kept)
             return
-        self._noted = kept.seq
-        (event,) = self._reader.after(kept.seq - 1, 1)
+        self._noted[kept.spool] = kept.seq
+        (event,) = self._reader.after(kept.begins + kept.seq - 1, 1)
         digest = hashlib.sha256(event.payload).hexdigest()
-        self._file.write(f"{self._spool} {event.seq} {digest}\n".encode())
+        self._file.write(f"{kept.spool} {kept.seq} {digest}\n".encode())
         self.count += 1
         self._tell(kept)
 
@@ -144,6 +144,7 @@ def main() -> None:
     if sys.argv[2:]:
         notes = Notes(path.with_suffix(".kept"), gate)
         gate.entrance._record._kept = notes.kept
+        gate.entrance._record._backlog = int(sys.argv[4])
         codes = often(float(sys.argv[2]), int(sys.argv[3]), notes)
     gate.eye = Feed(codes, gate.inbox.put)  # type: ignore[assignment]
     gate.run()

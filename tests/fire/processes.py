@@ -9,6 +9,7 @@ from typing import Final
 
 from controller.broker import Broker
 from controller.store import Store
+from device.record import BACKLOG
 from device.wire.link import Wire
 from device.wire.messages import Place
 from tests.fire.gate import configure
@@ -24,10 +25,12 @@ class FallenError(RuntimeError):
 class Processes:
     """All of them, speaking through `wire`, or straight to the broker.
 
-    Each gate keeps `events`, one every `each_s` seconds or slower.
+    Each gate keeps `events`, one every `each_s` seconds or slower; more than `backlog` that wait are a backlog.
     """
 
-    def __init__(self, folder: Path, wire: Wire | None = None, *, gates: int, each_s: float, events: int) -> None:
+    def __init__(
+        self, folder: Path, wire: Wire | None = None, *, gates: int, each_s: float, events: int, backlog: int = BACKLOG
+    ) -> None:
         self.broker = Broker(folder)
         wire = wire or self.broker.wire
         self.gates = [f"gate-{number}" for number in range(1, gates + 1)]
@@ -43,7 +46,8 @@ class Processes:
         for gate in self.gates:
             with Store(folder / "controller.db") as store:
                 store.register(Place("expo", gate))
-            self._words[gate] = ["tests.fire.gate", str(configure(folder, gate, wire)), str(each_s), str(events)]
+            path = configure(folder, gate, wire)
+            self._words[gate] = ["tests.fire.gate", *map(str, (path, each_s, events, backlog))]
 
     def begin(self) -> None:
         """Start all of them."""

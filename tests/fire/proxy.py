@@ -49,6 +49,10 @@ class Proxy:
         """Listen."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", port)
 
+    def shut(self) -> None:
+        """Let nobody in any more; the lines there are stay."""
+        self._server.close()
+
     async def stop(self) -> None:
         """Close everything."""
         self._server.close()

@@ -43,6 +43,17 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
         subprocess.run(["/bin/umount", "--lazy", str(folder)], check=True)
 
 
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let nothing in a folder be written any more, as after errors on its disk."""
+    subprocess.run(["/bin/mount", "--bind", str(folder), str(folder)], check=True)
+    try:
+        subprocess.run(["/bin/mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        yield
+    finally:
+        subprocess.run(["/bin/umount", "--lazy", str(folder)], check=True)
+
+
 def cannot_mount(folder: Path) -> str:
     """Return why no file system can be mounted here, or ""."""
     tried = subprocess.run(
