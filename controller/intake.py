@@ -192,6 +192,9 @@ class Intake:
         if isinstance(document, State):
             _checked(document.staffing_since)
             self._store.clock(entrance, unsure=document.clock == "unset", at=self._at)
+        if isinstance(document, Health):
+            for fault in document.faults:
+                _checked(fault.since)
         self._store.document(entrance, column, document)
 
     def _entrance(self, place: Place, heard: Heard, *, speaks: bool = False) -> int:

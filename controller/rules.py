@@ -61,6 +61,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     refused: Run | None = None  # what the broker refused; the reason is a kind
     takeovers: Run | None = None  # a second connection with the same key took the place of the first
     quarantined: Run | None = None
+    faults: tuple[OpenFault, ...] = ()  # as the gate said last
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -244,11 +245,44 @@ def quarantine(facts: Facts, rules: RulesSection) -> Finding | None:
     )
 
 
+def fire(facts: Facts, rules: RulesSection) -> Finding | None:  # noqa: ARG001
+    """The fire contact is open, and so is the way: true until the gate says otherwise, also while it is offline."""
+    since = _since(facts, "fire")
+    if since is None:
+        return None
+    return Finding(
+        severity="critical",
+        since=since,
+        what=Text("消防联动，闸机常开，放行不再受控", "fire: the way is held open, and admits everybody"),
+        next_step=Text(
+            "请按消防预案疏散；如无火情，请检查消防触点及其电缆",
+            "clear the building; if there is no fire, look at the fire contact and its cable",
+        ),
+    )
+
+
+def tamper(facts: Facts, rules: RulesSection) -> Finding | None:  # noqa: ARG001
+    """The enclosure of the gate is open, or the cable of its contact is cut."""
+    since = _since(facts, "tamper")
+    if since is None:
+        return None
+    return Finding(
+        severity="critical",
+        since=since,
+        what=Text("设备箱被打开", "the gate's enclosure is open"),
+        next_step=Text("请立即派人查看", "send someone to look at once"),
+    )
+
+
+def _since(facts: Facts, name: str) -> datetime | None:
+    return next((fault.since for fault in facts.faults if fault.fault == name), None)
+
+
 RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
     rule.__name__: rule
     for rule in (
         abnormal_code, unstaffed_entrance, gate_offline, clock_unsure, unknown_entrance, stale_trust, cloned_gate,
-        unauthorized_client, quarantine,
+        unauthorized_client, quarantine, fire, tamper,
     )
 }  # fmt: skip
 

@@ -281,6 +281,7 @@ def _facts(row: dict[str, Any], at: datetime) -> Facts:
         stale=_open_fault(row["health"], "stale_trust"),
         abnormal=_run(row, "abnormal"),
         quarantined=_run(row, "quarantined"),
+        faults=_faults(row["health"]),
     )
 
 
@@ -295,14 +296,15 @@ def _run(row: dict[str, Any], name: Running) -> Run | None:
     )
 
 
-def _open_fault(health: str | None, fault: str) -> OpenFault | None:
-    """Return a fault that a gate says is open; None where it says no such thing."""
-    if not health or fault not in health:
-        return None
+def _faults(health: str | None) -> tuple[OpenFault, ...]:
     try:
-        return next((each for each in decode(Health, health.encode()).faults if each.fault == fault), None)
+        return decode(Health, health.encode()).faults if health else ()
     except MessageError:
-        return None
+        return ()
+
+
+def _open_fault(health: str | None, name: str) -> OpenFault | None:
+    return next((fault for fault in _faults(health) if fault.fault == name), None)
 
 
 def _alert(row: dict[str, Any]) -> Alert:

@@ -47,6 +47,8 @@ ALERTS: Final[dict[str, Text]] = {
     "stale_trust": Text("信任列表过旧", "trust too old"),
     "cloned_gate": Text("门机密钥被复制", "cloned gate"),
     "unauthorized_client": Text("未授权的客户端", "unauthorized client"),
+    "fire": Text("消防联动", "fire"),
+    "tamper": Text("设备箱被打开", "tamper"),
 }
 REFUSALS: Final[dict[str, Text]] = rules.REFUSED | {
     "twice": Text("同一密钥重复连接", "a second connection with one key"),

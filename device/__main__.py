@@ -37,6 +37,8 @@ from device.wire.messages import COMMAND, Info, Place, Status, encode
 from device.wire.threads import Fallen
 from hardware import board as boards
 from hardware import pins
+from hardware.guardian import Charge
+from hardware.keeper import Keeper
 from hardware.parts import PartError, Thermometer
 from hardware.stage import Stage, StageError
 
@@ -69,12 +71,23 @@ class Gate:
         clock = Clock(self.floor, battery=config.gate.clock == "battery", sample=sample)
         self.inbox: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self.spool = Spool(data / "spool.db")
-        self.factory = pins.factory(config.pins.driver)
+        levels, contacts = data / "pins", (config.pins.fire, config.pins.tamper)
+        self.factory = pins.factory(config.pins.driver, levels=levels, closed=contacts)
+        self.keeper = Keeper(
+            Charge(
+                driver=config.pins.driver,
+                relay=config.pins.relay,
+                pulse_ms=config.turnstile.pulse_ms,
+                fire=config.pins.fire,
+                levels=str(levels.absolute()),
+            ),
+            factory=self.factory,
+            tell=self.inbox.put,
+        )
         self.board = boards.build(
             factory=self.factory,
             tell=self.inbox.put,
-            relay=config.pins.relay,
-            pulse_ms=config.turnstile.pulse_ms,
+            turnstile=self.keeper,
             turnstile_passed=config.pins.turnstile_passed,
             lamp=(config.pins.lamp_red, config.pins.lamp_green, config.pins.lamp_blue),
             buzzer=config.pins.buzzer,
@@ -82,6 +95,7 @@ class Gate:
             beam_outer=config.pins.beam_outer,
             beam_inner=config.pins.beam_inner,
             presence=config.pins.presence,
+            tamper=config.pins.tamper,
         )
         self.link = Link(
             config.wire,
@@ -125,7 +139,7 @@ class Gate:
         self.inbox.put(said)
 
     def _dead(self) -> str:
-        parts = (self.courier, self.link, self.eye, self.floor, self.probe, self.inquiry, self.renewal)
+        parts = (self.courier, self.link, self.eye, self.keeper, self.floor, self.probe, self.inquiry, self.renewal)
         return self.fallen.among(part.thread for part in parts if part)
 
     def run(self) -> None:

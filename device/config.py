@@ -87,6 +87,10 @@ class PinsSection(Struct, frozen=True, forbid_unknown_fields=True):
     beam_inner: Annotated[int, Meta(ge=0, le=27, description="BCM number, 0: not wired")] = 0
     turnstile_passed: Annotated[int, Meta(ge=0, le=27, description="BCM number, 0: not wired")] = 0
     presence: Annotated[int, Meta(ge=0, le=27, description="BCM number, 0: not wired")] = 0
+    fire: Annotated[int, Meta(ge=0, le=27, description="contact that opens on fire; BCM number, 0: not wired")] = 0
+    tamper: Annotated[
+        int, Meta(ge=0, le=27, description="contact that opens with the lid; BCM number, 0: not wired")
+    ] = 0
 
 
 class TurnstileSection(Struct, frozen=True, forbid_unknown_fields=True):

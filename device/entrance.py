@@ -34,6 +34,7 @@ from device.remote import Remote
 from device.renewal import CertificateEnds
 from device.sight import EyeFault, Seen
 from device.verdict import Verdict, decide, judge
+from device.way import Way
 from device.wire import messages
 from device.wire.link import Heard, LinkChanged, LinkDied
 from device.wire.messages import Place
@@ -41,20 +42,22 @@ from hardware.parts import (
     BeamChanged,
     Board,
     Colour,
+    FireChanged,
+    GuardianChanged,
+    PartSaid,
     PresenceChanged,
     Pressed,
-    Tune,
+    TamperChanged,
     TurnstilePassed,
 )
 
 log = logging.getLogger(__name__)
 
 Said = (
-    Seen | EyeFault | Measured | Unmeasured | Pressed | BeamChanged | TurnstilePassed | PresenceChanged
-    | Heard | LinkChanged | LinkDied | Acked | Answered | CertificateEnds
+    Seen | EyeFault | Measured | Unmeasured | PartSaid | Heard | LinkChanged | LinkDied | Acked | Answered
+    | CertificateEnds
 )  # fmt: skip
 
-IDLE: Final[Colour] = "white"
 COLOURS: Final[dict[messages.Outcome, Colour]] = {"grant": "green", "refer": "amber", "refuse": "red"}
 FROZEN: Final = "it repeats one value to the last digit; switch it off and on"
 TICK_S: Final = 0.25
@@ -109,7 +112,7 @@ class Entrance:
             acts={"open": self._let_through, "identify": self._identify},
         )
         self._counts = {"grants": 0, "refusals": 0, "passages": 0, "unscanned": 0}
-        self._answer_until = 0.0
+        self._way = Way(lambda: self.board, record, answer_s=config.rules.answer_s)
         self._granted = (b"", b"", now)  # the last code granted: its identity, its bytes, and when
         self._state_said: tuple[tuple[object, ...], float] = ((), 0.0)
 
@@ -123,7 +126,7 @@ class Entrance:
             self._end()
 
     def _begin(self) -> None:
-        self.board.lamp.show(IDLE)
+        self._way.wait()
         self._record.begin()
         if self._policy.problem:
             self._record.raised("policy_refused", self._policy.problem)
@@ -180,9 +183,7 @@ class Entrance:
     def look(self) -> None:
         """Do what time alone brings about."""
         now = self._clock.mono()
-        if self._answer_until and now >= self._answer_until:
-            self._answer_until = 0.0
-            self.board.lamp.show(IDLE)
+        self._way.look(now)
         self._pieces.look(now)
         for late in self._inquiry.overdue(now) if self._inquiry else ():
             self._settle(late)
@@ -263,9 +264,9 @@ class Entrance:
         """Move the parts; a guard's badge checks in and releases nothing. Green is shown only for what is recorded."""
         guard = _guard_of(checked)
         admitted = good and guard is None
-        if admitted:
-            self.board.turnstile.release()
-        now = self._signal(COLOURS[verdict.outcome], verdict.outcome)
+        shown = verdict.outcome if not admitted or self._way.released() else "refer"
+        now = self._clock.mono()
+        self._way.answer(COLOURS[shown], shown, now)
         self._counts["grants" if good else "refusals"] += 1
         if admitted:
             self._passages.granted(seq, now)
@@ -275,23 +276,17 @@ class Entrance:
             self._guard(self._duty.badge(guard, now))
         log.info("%s: %s %s %s", verdict.outcome, checked.scheme, " ".join(verdict.reasons), checked.detail)
 
-    def _signal(self, colour: Colour, tune: Tune) -> float:
-        """Show and sound an answer for a while; return when it began."""
-        self.board.lamp.show(colour)
-        self.board.buzzer.play(tune)
-        now = self._clock.mono()
-        self._answer_until = now + self._config.rules.answer_s
-        return now
-
     def _let_through(self, seq: int) -> None:
         """Let one person through because an operator says so: a grant, whose event is a command."""
-        self.board.turnstile.release()
-        self._passages.granted(seq, self._signal("green", "grant"))
+        self._way.release()
+        now = self._clock.mono()
+        self._way.answer("green", "grant", now)
+        self._passages.granted(seq, now)
         self._counts["grants"] += 1
 
     def _identify(self, _seq: int) -> None:
         """Show and sound which gate this is."""
-        self._signal("blue", "identify")
+        self._way.answer("blue", "identify", self._clock.mono())
 
     def _beam(self, beam: Literal["outer", "inner"], at: float, *, broken: bool) -> None:
         direction = self._crossing.edge(beam, at, broken=broken)
@@ -332,6 +327,8 @@ class Entrance:
         match said:
             case Answered() if self._inquiry and self._inquiry.settled(said):
                 self._settle(said)
+            case FireChanged() | TamperChanged() | GuardianChanged():
+                self._way.hear(said)
             case Acked(spool, seq):
                 self._record.acknowledged(spool, seq)
                 self._make_way(answered=True)

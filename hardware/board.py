@@ -9,14 +9,18 @@ from typing import Any, Protocol, TypeVar
 from hardware.beam import Beam
 from hardware.button import Button
 from hardware.buzzer import Buzzer
+from hardware.contact import Contact
 from hardware.lamp import Lamp
-from hardware.parts import Board, PartError, Tell
+from hardware.parts import Board, PartError, Tell, Turnstile, TurnstilePassed
 from hardware.presence import Presence
-from hardware.turnstile import Turnstile
+from hardware.tamper import Tamper
 
 
 class _Part(Protocol):
     def close(self) -> None: ...
+
+
+class _Turnstile(Turnstile, _Part, Protocol): ...
 
 
 P = TypeVar("P", bound=_Part)
@@ -26,8 +30,7 @@ def build(
     *,
     factory: Any,
     tell: Tell,
-    relay: int,
-    pulse_ms: int,
+    turnstile: _Turnstile,
     lamp: tuple[int, int, int],
     buzzer: int,
     staff_button: int,
@@ -35,11 +38,12 @@ def build(
     beam_inner: int = 0,
     turnstile_passed: int = 0,
     presence: int = 0,
+    tamper: int = 0,
 ) -> Board:
     """Claim the pins and return the board; raise PartError where one cannot be had.
 
-    Pins are BCM numbers, 0 in an optional one means not wired; `lamp` is red, green, blue; `pulse_ms` is how long the
-    relay is held. Inputs speak through `tell` until the board is closed.
+    Pins are BCM numbers, 0 in an optional one means not wired; `lamp` is red, green, blue. The board closes the
+    `turnstile`, too. Inputs speak through `tell` until the board is closed.
     """
     with ExitStack() as parts:
 
@@ -48,7 +52,7 @@ def build(
             return made
 
         try:
-            turnstile = part(Turnstile(relay, pulse_ms=pulse_ms, passed=turnstile_passed, factory=factory, tell=tell))
+            part(turnstile)
             light = part(Lamp(*lamp, factory=factory))
             sound = part(Buzzer(buzzer, factory=factory))
             part(Button(staff_button, factory=factory, tell=tell))
@@ -56,8 +60,12 @@ def build(
                 part(Beam(beam_outer, beam="outer", factory=factory, tell=tell))
             if beam_inner:
                 part(Beam(beam_inner, beam="inner", factory=factory, tell=tell))
+            if turnstile_passed:
+                part(Contact(turnstile_passed, factory=factory, closed=lambda at: tell(TurnstilePassed(at=at))))
             if presence:
                 part(Presence(presence, factory=factory, tell=tell))
+            if tamper:
+                part(Tamper(tamper, factory=factory, tell=tell))
         except Exception as error:
             raise PartError(
                 f"a pin cannot be had: {error}. Each pin serves one part of one program; see [pins] in the "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the guardian, which sees no pictures, starts in half the time
+    import numpy as np
+    from numpy.typing import NDArray
 
-Grey = NDArray[np.uint8]
+Grey: TypeAlias = "NDArray[np.uint8]"
 Colour = Literal["off", "green", "amber", "red", "white", "blue"]
 Tune = Literal["grant", "refer", "refuse", "identify"]
 
@@ -79,7 +80,7 @@ class Turnstile(Protocol):
     """The relay that lets one person through, and the input that says someone went."""
 
     def release(self) -> None:
-        """Pulse the relay once, without waiting for its end."""
+        """Pulse the relay once, without waiting for its end; raise PartError when it does not move."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +114,33 @@ class PresenceChanged:
     at: float
 
 
-PartSaid = Pressed | BeamChanged | TurnstilePassed | PresenceChanged
+@dataclass(frozen=True, kw_only=True)
+class FireChanged:
+    """The fire contact opened, and the relay is held on; or it is closed again, and the relay has let go."""
+
+    fire: bool
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TamperChanged:
+    """The contact of the enclosure opened, or is closed again."""
+
+    open: bool
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardianChanged:
+    """The process that holds the relay died or hung, so that nothing releases; or another has taken its place."""
+
+    lost: bool
+    detail: str = ""
+
+
+PartSaid = (
+    Pressed | BeamChanged | TurnstilePassed | PresenceChanged | FireChanged | TamperChanged | GuardianChanged
+)  # fmt: skip
 Tell = Callable[[PartSaid], None]  # called from the pins' own threads: it only puts into an inbox
 
 

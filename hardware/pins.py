@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from hardware.parts import PartError
@@ -16,12 +18,18 @@ FACTORIES: Final[dict[Driver, tuple[str, str]]] = {
 }
 
 
-def factory(driver: Driver) -> Any:
-    """Return gpiozero's pin factory of that name; raise PartError saying what it lacks."""
+def factory(driver: Driver, *, levels: Path | None = None, closed: Iterable[int] = ()) -> Any:
+    """Return gpiozero's pin factory of that name; raise PartError saying what it lacks.
+
+    Mock pins keep their levels in the file `levels`, as wires do, where one is given: a new one has the contacts
+    `closed` closed. Real pins need neither.
+    """
     module, name = FACTORIES[driver]
     try:
         # lgpio moves the whole process into LG_WD when it is imported; relative paths must not change under us.
         with contextlib.chdir("."):
+            if driver == "mock" and levels:
+                return importlib.import_module("hardware.levels").Factory(levels, closed)
             return getattr(importlib.import_module(module), name)()
     except Exception as error:
         raise PartError(

@@ -13,6 +13,8 @@
     heat CELSIUS                    bring a forehead of that temperature before the thermometer
     nobody                          take it away
     present yes|no                  be at the guard's place, or leave it
+    fire yes|no                     let the fire panel open its contact, or close it
+    tamper yes|no                   open the enclosure, or shut it
     camera ok|missing|black|frozen
     thermometer ok|unplugged|frozen|bad_pec
 
@@ -33,11 +35,12 @@ import msgspec
 from hardware.contact import SETTLE_S
 from hardware.scene import CameraState, Scene, SceneError, ThermometerState, load, save
 
-INPUTS: Final = ("staff_button", "beam_outer", "beam_inner", "turnstile_passed", "presence")
+INPUTS: Final = ("staff_button", "beam_outer", "beam_inner", "turnstile_passed", "presence", "fire", "tamper")
 PRESS_S: Final = 2 * SETTLE_S  # how long a finger stays down, and then off
 BOUNCES: Final = 6
 STEP_S: Final = 0.15  # from one edge of a beam to the next for someone who walks
 HOLD_MAX_S: Final = 60.0
+ANSWERS: Final = ("yes", "no")
 APART: Final = (
     "camera",
     "thermometer",
@@ -66,11 +69,14 @@ class Stage:
         beam_inner: int = 0,
         turnstile_passed: int = 0,
         presence: int = 0,
+        fire: int = 0,
+        tamper: int = 0,
         step_s: float = STEP_S,
     ) -> None:
         self._factory = factory
         self._path = scene
-        self._pins = dict(zip(INPUTS, (staff_button, beam_outer, beam_inner, turnstile_passed, presence), strict=True))
+        inputs = (staff_button, beam_outer, beam_inner, turnstile_passed, presence, fire, tamper)
+        self._pins = dict(zip(INPUTS, inputs, strict=True))
         self._step_s = step_s
         self._body = threading.Lock()
         self._view = threading.Lock()
@@ -86,7 +92,9 @@ class Stage:
             "passed": self._plain(lambda: self._close("turnstile_passed")),
             "heat": lambda said: self._change(forehead_c=said),
             "nobody": self._plain(lambda: self._change(forehead_c=None)),
-            "present": self._present,
+            "present": lambda said: self._switch("presence", _one_of(said, "present", ANSWERS)),
+            "fire": lambda said: self._switch("fire", _one_of(said, "fire", ANSWERS)),
+            "tamper": lambda said: self._switch("tamper", _one_of(said, "tamper", ANSWERS)),
             "camera": lambda said: self._change(camera=_one_of(said, "camera", get_args(CameraState))),
             "thermometer": lambda said: self._change(
                 thermometer=_one_of(said, "thermometer", get_args(ThermometerState))
@@ -140,11 +148,11 @@ class Stage:
         ways = {"in": "outer inner -outer -inner", "out": "inner outer -inner -outer"}
         self._beams(ways[_one_of(said, "walk", ways)])
 
-    def _present(self, said: str) -> None:
-        answer = _one_of(said, "present", ("yes", "no"))
-        self._wired("presence")
+    def _switch(self, name: str, answer: str) -> None:
+        """Drive an input that stays as it is: someone is there, or a normally-closed contact opens, by a high level."""
+        self._wired(name)
         with self._body:
-            self._drive("presence", high=answer == "yes")
+            self._drive(name, high=answer == "yes")
 
     def _beams(self, edges: str) -> None:
         """Break beams, and with a minus mend them, one step apart. Broken is high, as in hardware/beam.py."""

@@ -1,4 +1,4 @@
-"""The turnstile: a relay that lets one person through, and its own word that someone went."""
+"""The turnstile's relay: a pulse lets one person through, and held on it lets everybody."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from typing import Any
 
 from gpiozero import OutputDevice
 
-from hardware.contact import Contact
-from hardware.parts import PartError, Tell, TurnstilePassed
+from hardware.parts import PartError
 
 
 class Turnstile:
-    """An active-high relay on pin `relay`; the turnstile's PASS contact on pin `passed`, 0 where there is none.
+    """An active-high relay.
 
-    Active-high, because an active-low relay clicks for 0.2 to 0.4 ms while gpiozero sets it up.
+    Active-high, because an active-low relay clicks for 0.2 to 0.4 ms while gpiozero sets it up. On a gate it lives in
+    a process of its own, hardware/guardian.py.
     """
 
-    def __init__(self, relay: int, *, pulse_ms: int, passed: int = 0, factory: Any, tell: Tell) -> None:
+    def __init__(self, relay: int, *, pulse_ms: int, factory: Any) -> None:
         self._pulse_s = pulse_ms / 1000
         self._lock = threading.Lock()
         self._end: threading.Timer | None = None
+        self._held = False
         self._relay = OutputDevice(relay, active_high=True, initial_value=False, pin_factory=factory)
-        self._passed: Contact | None = None
-        if passed:
-            self._passed = Contact(passed, factory=factory, closed=lambda at: tell(TurnstilePassed(at=at)))
+
+    @property
+    def on(self) -> bool:
+        """Whether the relay is on."""
+        return bool(self._relay.value)
 
     def release(self) -> None:
         """Pulse the relay, without waiting for the end. A call during a pulse makes that pulse end later.
@@ -32,6 +35,8 @@ class Turnstile:
         Raise PartError, with the relay off, when the pulse could not be ended in the background.
         """
         with self._lock:
+            if self._held:
+                return
             if self._end:
                 self._end.cancel()
             self._end = threading.Timer(self._pulse_s, self._let_go)
@@ -42,18 +47,30 @@ class Turnstile:
                 self._relay.off()
                 raise PartError(f"the turnstile is not released, for nothing could end the pulse: {error}") from error
 
-    def close(self) -> None:
-        """Let go of the relay and give the pins back."""
+    def hold(self) -> None:
+        """Hold the relay on until `free`."""
         with self._lock:
-            if self._end:
-                self._end.cancel()
-            self._end = None
-            self._relay.off()
+            self._held = True
+            self._relay.on()
+
+    def free(self) -> None:
+        """Let go of a relay that was held, and of a pulse."""
+        with self._lock:
+            self._stop()
+
+    def close(self) -> None:
+        """Let go of the relay and give the pin back."""
+        with self._lock:
+            self._stop()
             self._relay.close()
-        if self._passed:
-            self._passed.close()
+
+    def _stop(self) -> None:
+        if self._end:
+            self._end.cancel()
+        self._end, self._held = None, False
+        self._relay.off()
 
     def _let_go(self) -> None:
         with self._lock:
-            if threading.current_thread() is self._end:  # and no later pulse has taken over
+            if threading.current_thread() is self._end and not self._held:  # and no later pulse has taken over
                 self._relay.off()

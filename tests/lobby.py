@@ -25,6 +25,7 @@ from device.wire.messages import EVENTS, AnyEvent, ClockState, Desired, Place, e
 from hardware import board as boards
 from hardware import pins
 from hardware.parts import BeamChanged
+from hardware.turnstile import Turnstile
 
 SITE_KEY = b"a site key made up for tests, 32+"
 CARD = b"member 4711"
@@ -99,7 +100,8 @@ def build(folder: Path, *, clock: Watch | None = None, **sections: dict[str, Any
     policy.offer(encode(Desired(version=1, listed=(keyed_hash(SITE_KEY, CARD),))))
     factory, inbox = pins.factory("mock"), queue.SimpleQueue[Said | None]()
     board = boards.build(
-        factory=factory, tell=inbox.put, relay=RELAY, pulse_ms=100, lamp=(RED, GREEN, BLUE), buzzer=18, staff_button=5
+        factory=factory, tell=inbox.put, turnstile=Turnstile(RELAY, pulse_ms=100, factory=factory),
+        lamp=(RED, GREEN, BLUE), buzzer=18, staff_button=5,
     )  # fmt: skip
     spool, clock, said = Spool(folder / "spool.db"), clock or Watch(), list[tuple[str, bytes]]()
 

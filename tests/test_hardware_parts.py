@@ -29,6 +29,7 @@ from hardware.parts import (
 )
 from hardware.scene import Scene, load, save
 from hardware.stage import Stage, StageError
+from hardware.turnstile import Turnstile
 
 RELAY, BUZZER, BUTTON, OUTER, INNER, PASSED, PRESENCE = 17, 18, 5, 25, 16, 26, 13
 LAMP = (22, 23, 24)
@@ -53,10 +54,9 @@ class Entrance:
         )
         self.board = self.build(pulse_ms=pulse_ms)
 
-    def build(self, **changed: Any) -> Board:
+    def build(self, *, pulse_ms: int = 100, **changed: Any) -> Board:
         wired: dict[str, Any] = {
-            "relay": RELAY,
-            "pulse_ms": 100,
+            "turnstile": Turnstile(RELAY, pulse_ms=pulse_ms, factory=self.factory),
             "lamp": LAMP,
             "buzzer": BUZZER,
             "staff_button": BUTTON,
@@ -258,7 +258,12 @@ def test_inputs_that_are_not_wired_are_left_alone(tmp_path: Path) -> None:
     assert entrance.said() == []
     bare.close()
     stage = Stage(entrance.factory, tmp_path / "scene.json", staff_button=BUTTON)
-    for act, pin in (("walk in", "beam_outer"), ("passed", "turnstile_passed"), ("present yes", "presence")):
+    for act, pin in (
+        ("walk in", "beam_outer"),
+        ("passed", "turnstile_passed"),
+        ("present yes", "presence"),
+        ("fire yes", "fire"),
+    ):
         with pytest.raises(StageError, match=f"not wired: {pin}"):
             stage.do(act)
 
@@ -275,6 +280,7 @@ def test_a_pin_that_cannot_be_had_is_a_part_error_and_frees_the_others(entrance:
 def test_the_stage_stands_around_the_pins_of_a_configuration(entrance: Entrance, tmp_path: Path) -> None:
     class Wired:
         staff_button, beam_outer, beam_inner, turnstile_passed, presence = BUTTON, OUTER, INNER, 0, 0
+        fire, tamper = 0, 0
 
     Stage.around(entrance.factory, Wired(), tmp_path / "scene.json").do("press")
     assert len(entrance.said()) == 1
@@ -317,6 +323,7 @@ def test_show_draws_a_code_and_leaves_the_rest_of_the_world_alone(entrance: Entr
         ("hide now", "stands alone"),
         ("walk up", "walk in or out"),
         ("present", "present yes or no"),
+        ("fire", "fire yes or no"),
         ("hold on", "is no number"),
         ("hold -1", "more than 0"),
         ("hold nan", "more than 0"),

@@ -16,6 +16,7 @@ from controller.config import RulesSection
 from controller.database import now
 from controller.intake import DOCUMENTS, Intake, Progress, happened
 from controller.quarantine import Quarantine
+from controller.rules import findings
 from controller.store import Store
 from device.wire.link import Heard
 from device.wire.messages import (
@@ -235,6 +236,12 @@ def test_a_foreign_message_is_put_aside_and_stops_nobody(
     assert len([each for each in complaints if "truncated" in each]) == 1
 
 
+LONG_AGO = [
+    b'{"v":1,"faults":[{"fault":"fire","since":"%s","detail":""}]}' % since
+    for since in (b"0001-01-01T00:00:00", b"0001-01-01T00:00:00+23:59", b"9999-12-31T23:59:59Z")
+]
+
+
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with Store(tmp_path_factory.mktemp("kept") / "controller.db") as store:
@@ -250,7 +257,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
                             st.sampled_from([*EVENTS, *DOCUMENTS, "status", "alert/x", "ack", "nonsense"])),
             payload=st.one_of(
                 st.binary(max_size=40),
-                st.sampled_from([encode(scan(1)), encode(state()), encode(Applied(version=2**70, at=WHEN))]),
+                st.sampled_from([encode(scan(1)), encode(state()), encode(Applied(version=2**70, at=WHEN)), *LONG_AGO]),
                 st.from_regex(rb'\A\{"v":1,"state":"(on|off)line","reason":"[^"]{0,9}"\}\Z'),
             ),
             retained=st.booleans(),
@@ -265,6 +272,8 @@ def test_nothing_that_can_be_said_stops_the_intake(kept: Store, said: list[Heard
         for each in said:
             intake.hear(each)
         intake.keep()
+    for facts in kept.facts(now()).values():
+        assert findings(facts, RulesSection()).keys().isdisjoint({"fire"}), "a time that is none must not be kept"
     assert len(kept.facts(now())) == len(kept.facts(now(), kept.facts(now())))
 
 

@@ -41,6 +41,10 @@ def run(last_s: float, count: int = 1, reason: str = "revoked") -> Run:
     return Run(since=before(last_s + 60), last=before(last_s), count=count, reason=reason)
 
 
+def fault(name: str) -> OpenFault:
+    return OpenFault(name, before(40), "")
+
+
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
@@ -70,6 +74,10 @@ def run(last_s: float, count: int = 1, reason: str = "revoked") -> Run:
         ({"registered_at": before(5), "heard_at": None, "online": None, "online_since": None}, set()),
         ({"registered_at": None, "online": None, "online_since": None}, {"unknown_entrance"}),
         ({"registered_at": None, "online": False, "online_since": before(99)}, {"unknown_entrance", "gate_offline"}),
+        ({"faults": (fault("camera_black"), fault("guardian_lost"))}, set()),
+        ({"faults": (fault("camera_black"), fault("fire"))}, {"fire"}),
+        ({"faults": (fault("tamper"),)}, {"tamper"}),
+        ({"faults": (fault("fire"),), "online": False, "online_since": before(99)}, {"gate_offline", "fire"}),
     ],
 )  # fmt: skip
 def test_what_is_found(known: dict[str, Any], expected: set[str]) -> None:
@@ -118,6 +126,12 @@ def test_what_was_refused_is_said_in_words(kind: str) -> None:
     assert alert.what.zh.endswith(REFUSED[kind].zh)
 
 
+def test_fire_and_tamper_are_critical_and_since_when_the_gate_says() -> None:
+    for kind in ("fire", "tamper"):
+        alert = findings(facts(faults=(fault(kind),)), SETTINGS)[kind]
+        assert (alert.severity, alert.since) == ("critical", before(40))
+
+
 def test_what_is_wrong_with_a_person_or_the_gate_is_no_abnormal_code() -> None:
     assert reason_of(scan(1)) is None
     for reason in REFERRED - {"yellow_code"}:
@@ -131,6 +145,7 @@ def test_every_rule_is_named_after_its_alert() -> None:
     assert list(RULES) == [
         "abnormal_code", "unstaffed_entrance", "gate_offline", "clock_unsure", "unknown_entrance", "stale_trust",
         "cloned_gate", "unauthorized_client", "quarantine",
+        "fire", "tamper",
     ]  # fmt: skip
 
 
@@ -152,6 +167,7 @@ moments = st.none() | st.integers(-(10**7), 10**7).map(before)
         staffing_since=moments,
         clock_unsure_since=moments,
         **dict.fromkeys(("abnormal", "refused", "takeovers", "quarantined"), runs),
+        faults=st.lists(st.builds(fault, st.sampled_from(["fire", "tamper", "x"])), max_size=3).map(tuple),
     )
 )
 def test_no_facts_break_a_rule_and_nobody_is_missed_where_nobody_can_tell(known: Facts) -> None:

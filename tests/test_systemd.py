@@ -61,6 +61,13 @@ def test_the_gate_is_watched_and_lgpio_may_write() -> None:
     assert gate["Environment"] == f"LG_WD=%t/{gate['RuntimeDirectory']}"
 
 
+def test_stopping_the_gate_leaves_the_guardian_of_the_relay_its_time() -> None:
+    """Mixed and control-group would kill it with the gate, and the relay it holds would stay as it was."""
+    gate = service(SYSTEMD / "menshen-gate.service")
+    assert gate["KillMode"] == "process"
+    assert float(gate["RestartSec"]) > 1, "a pulse is over by then"
+
+
 def test_secrets_are_not_for_everyone() -> None:
     for _, path, mode, owner, group in columns("menshen.tmpfiles"):
         assert mode.endswith("0")

@@ -78,6 +78,9 @@ FAULTS: Final[dict[str, Text]] = {
     "clock_behind": Text("时钟早于已确认的时间", "the clock stands before a time that has passed"),
     "stale_trust": Text("信任列表过旧", "a list of trusted issuers is too old"),
     "upstream_lost": Text("上游验码无应答", "the upstream verifier does not answer"),
+    "fire": Text("消防联动，闸机常开", "fire: the way is held open"),
+    "tamper": Text("设备箱被打开", "the enclosure is open"),
+    "guardian_lost": Text("闸机守护进程丢失", "the relay's guardian is lost"),
     "policy_refused": Text("下发策略被拒绝", "a policy was refused"),
     "certificate_ends": Text("证书即将到期，无法续期", "the certificate ends and cannot be renewed"),
 }

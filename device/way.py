@@ -1,0 +1,77 @@
+"""The way through: released for one person, open to all during a fire, and what lamp and buzzer say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from device.record import Record
+from hardware.parts import (
+    Board,
+    Colour,
+    FireChanged,
+    GuardianChanged,
+    PartError,
+    TamperChanged,
+    Tune,
+)
+
+IDLE: Final[Colour] = "white"
+FIRE: Final[Colour] = "green"  # the way is free
+
+
+class Way:
+    """Moves the outputs of the board, and says what is wrong with it."""
+
+    def __init__(self, board: Callable[[], Board], record: Record, *, answer_s: float) -> None:
+        self._board = board
+        self._record = record
+        self._answer_s = answer_s
+        self._idle: Colour = IDLE
+        self._until = 0.0  # when the answer that is shown is over; 0: none is
+
+    def wait(self) -> None:
+        """Show that nobody has been answered."""
+        self._until = 0.0
+        self._board().lamp.show(self._idle)
+
+    def answer(self, colour: Colour, tune: Tune, now: float) -> None:
+        """Show and sound an answer for a while, unless there is a fire: a red lamp would keep people from leaving."""
+        if self._idle != FIRE:
+            self._board().lamp.show(colour)
+            self._board().buzzer.play(tune)
+        self._until = now + self._answer_s
+
+    def look(self, now: float) -> None:
+        """End an answer that has been shown for long enough."""
+        if self._until and now >= self._until:
+            self.wait()
+
+    def release(self) -> None:
+        """Let one person through; raise PartError when the turnstile does not move, which is a fault of its own."""
+        try:
+            self._board().turnstile.release()
+        except PartError as error:
+            self._record.raised("guardian_lost", str(error))
+            raise
+        self._record.cleared("guardian_lost")
+
+    def released(self) -> bool:
+        """Let one person through; False when the turnstile does not move, and the guard must."""
+        try:
+            self.release()
+        except PartError:
+            return False
+        return True
+
+    def hear(self, said: FireChanged | TamperChanged | GuardianChanged) -> None:
+        """Say what is wrong. In a fire the relay is held on already, whatever happens here."""
+        match said:
+            case FireChanged(fire=fire):
+                self._idle = FIRE if fire else IDLE
+                self.wait()
+                self._record.stands("fire", "the fire contact is open: the relay is held on" if fire else "")
+            case TamperChanged(open=opened):
+                self._record.stands("tamper", "the lid is open, or its cable is cut" if opened else "")
+            case GuardianChanged(lost=lost, detail=detail):
+                self._record.stands("guardian_lost", detail if lost else "")
