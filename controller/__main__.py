@@ -36,7 +36,14 @@ class Controller:
         self.store = Store(Path(config.store.path))
         self.link = Link(config.wire, name="controller", hear=("menshen/#",), put=self._heard)
         self.fallen = Fallen()
-        self.desk = Desk(store=self.store, rules=config.rules, inbox=self.inbox, say=self.link.say, watch=self._dead)
+        self.desk = Desk(
+            store=self.store,
+            rules=config.rules,
+            inbox=self.inbox,
+            say=self.link.say,
+            watch=self._dead,
+            retention_days=config.store.retention_days,
+        )
 
     def _heard(self, said: LinkSaid) -> None:
         self.inbox.put(said)

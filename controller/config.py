@@ -30,6 +30,9 @@ class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
     path: Annotated[str, Meta(description="the SQLite database; any SQLite tool may read it")] = (
         "/var/lib/menshen/controller.db"
     )
+    retention_days: Annotated[
+        int, Meta(ge=0, le=3650, description="days until nothing that names a person is left; 0: kept for ever")
+    ] = 14
 
 
 class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -37,6 +37,7 @@ def open_to_write(path: Path) -> Database:
     def prepare(db: Database) -> None:
         db.enable_wal()
         db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA secure_delete = ON")  # what is deleted becomes zeros, also in pages that are not used again
         db.execute("PRAGMA foreign_keys = ON")
         with transaction(db):
             _refuse_foreign(db, path)

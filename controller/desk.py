@@ -23,6 +23,7 @@ from controller.database import now
 from controller.intake import Intake
 from controller.notify import Say
 from controller.quarantine import Quarantine
+from controller.retention import Retention
 from controller.rules import Facts, findings
 from controller.store import Store
 from device.wire.link import Heard, LinkChanged, LinkDied, LinkSaid
@@ -55,6 +56,7 @@ class Desk:
         say: Say,
         return_s: float = RETURN_S,
         watch: Callable[[], str] = lambda: "",
+        retention_days: int = 0,
     ) -> None:
         self._store = store
         self._rules = rules
@@ -63,6 +65,7 @@ class Desk:
         self._watch = watch
         self._return_s = max(return_s, rules.offline_grace_s)
         self._quarantine = Quarantine(store)
+        self._retention = Retention(store, retention_days)
         self._up = False
         self._ready = False
         self._ticked_at = 0.0  # monotonic seconds, as are the next two
@@ -133,6 +136,7 @@ class Desk:
         self._clear(intake.alerts)
         if tick:
             self._policy()
+            self._retention.look(at)
             self._ticked_at = time.monotonic()
 
     def _miss(self, at: datetime) -> None:

@@ -5,6 +5,7 @@ What is spooled is on disk when `keep` returns; what is retained is only said, a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_DETAIL: Final = 500  # characters
 FORGET_EVERY: Final = 200  # acknowledged events; forgetting costs one fsync however many there are
+EMPTY_S: Final = 60.0  # between emptyings of the spool's log, which wear the card
 EVERY_S: Final = 1.0  # between forgetting when there is time for it, and between attempts at a disk that failed
 BACKLOG: Final = 1000  # events that may wait for the controller before what happens now is let past them
 FAILED: Final = "spool_failed"
@@ -47,7 +49,8 @@ class Record:
         self._acked: dict[str, int] = {}  # how far the controller has each spool
         self._all_told = False
         self._unrecorded = 0  # people let in while nothing could be kept
-        self._forgot_at = self._tried_at = clock.mono()
+        self._forgot_at = self._tried_at = self._emptied_at = clock.mono()
+        self._full = True  # the spool's log may hold what is forgotten, also from an earlier life
 
     def begin(self) -> None:
         """Say what waits, and what had to be mended to begin at all."""
@@ -165,6 +168,10 @@ class Record:
         if waiting >= FORGET_EVERY or (waiting > 0 and idle and now - self._forgot_at >= EVERY_S):
             self._forgot_at = now
             self.forget()
+            self._full = True
+        elif self._full and idle and not waiting and now - self._emptied_at >= EMPTY_S:
+            self._emptied_at = now
+            self._empty_log()
         if now - self._tried_at >= EVERY_S:
             self._tried_at = now
             self._try_disk()
@@ -187,6 +194,10 @@ class Record:
                 self._spool.forget(self._acked.get(reel.id, 0), reel.id)
         except SpoolError as error:
             log.warning("%s", error)  # it will be sent again, and known as a duplicate
+
+    def _empty_log(self) -> None:
+        with contextlib.suppress(SpoolError):
+            self._full = not self._spool.empty_log()
 
     def when(self, mono: float) -> datetime:
         """Return the wall time of a monotonic moment."""

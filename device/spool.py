@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 FLOOR: Final = 16 * 1024 * 1024  # bytes left free on the disk: to forget takes room as well, and a full one stays full
 SPARE: Final = 64  # free pages in the file that are room enough for any event
+BUSY_MS: Final = 5000  # what sqlite3.connect waits for, too
 FORGET: Final = 1000  # events forgotten in one transaction; the log grows to the largest there ever was
 
 LOST: Final[tuple[Kind, bytes]] = ("fault", b"damaged on the gate's disk")
@@ -110,6 +111,7 @@ class Spool:
         db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA secure_delete=ON")  # what the controller has becomes zeros here
             db.execute(f"PRAGMA synchronous={self._synchronous}")
             db.executescript(SCHEMA)
             known = {name for _, name, *_ in db.execute("PRAGMA table_info(spool)")}
@@ -206,12 +208,26 @@ class Spool:
             upto = min(seq, reel.forgotten + FORGET)
             try:
                 with _transaction(self._opened()) as db:
-                    db.execute("DELETE FROM event WHERE seq > ? AND seq <= ?", (reel.begins, reel.begins + upto))
+                    if self.depth == upto - reel.forgotten:  # whole pages become zeros, also what rows left in them
+                        db.execute("DELETE FROM event")
+                    else:
+                        db.execute("DELETE FROM event WHERE seq > ? AND seq <= ?", (reel.begins, reel.begins + upto))
                     db.execute("UPDATE spool SET forgotten = ? WHERE id = ?", (upto, reel.id))
                     db.execute("DELETE FROM spool WHERE begins + forgotten = ends")
             except sqlite3.Error as error:
                 raise SpoolError(f"{self._path}: {error}") from error
             reel.forgotten = upto
+
+    def empty_log(self) -> bool:
+        """Cut the log to nothing, where forgotten events may still stand; False when that has to wait."""
+        db = self._opened()
+        db.execute("PRAGMA busy_timeout=0")
+        try:
+            return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error:
+            return False
+        finally:
+            db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
 
     def close(self) -> None:
         """Close the file; what waits stays on disk."""

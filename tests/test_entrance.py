@@ -298,3 +298,15 @@ def test_a_certificate_that_ends_is_a_fault_until_it_is_renewed(scene: Scene) ->
         ("raised", "certificate_ends", "28 days left: nobody answers"),
         ("cleared", "certificate_ends", ""),
     ]
+
+
+def test_a_minute_after_the_controller_has_it_no_byte_of_an_event_is_left(scene: Scene, tmp_path: Path) -> None:
+    scan = scene.show()
+    assert scan is not None
+    scene.entrance.take(Acked(scan.seq))
+    scene.wait(1)
+    assert scene.spool.depth == 0
+    scene.wait(60)
+    files = list(tmp_path.glob("spool.db*"))
+    assert len(files) == 3
+    assert not [path for path in files if scan.code.encode() in path.read_bytes()]

@@ -85,6 +85,26 @@ def test_a_file_from_before_spools_were_sealed_is_read(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_what_the_controller_has_leaves_no_byte(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db")
+    reader = Reader(tmp_path / "spool.db")
+    for number in range(1500):
+        put(spool, f"guard {number:06d}" + "x" * (number % 700))
+        if number % 100 == 50:
+            spool.forget(number - 20)
+    assert b"guard 001499" in everything(tmp_path)
+    spool.forget(spool.last)
+    assert spool.empty_log()
+    assert reader.after(0, 10) == []
+    assert b"guard 0" not in everything(tmp_path)
+    reader.close()
+    spool.close()
+
+
+def everything(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("spool.db*"))
+
+
 def test_a_payload_that_cannot_be_made_uses_no_number(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool.db")
 

@@ -33,6 +33,9 @@ REPLY: Final = "reply/"
 COMMAND_S: Final = 10.0  # seconds a command may be good for; a longer one is a late command waiting
 
 Moment = Annotated[datetime, Meta(tz=True)]
+# Text that may name a person or what a person holds; a purge leaves no byte of it. Nothing else in an event does.
+PERSONAL: Final = "personal"
+Personal = Annotated[str, Meta(extra={PERSONAL: True})]
 
 Outcome = Literal["grant", "refer", "refuse"]
 Temperature = Literal["normal", "recheck", "high", "unknown", "off"]
@@ -116,7 +119,7 @@ class Scan(Event, frozen=True, kw_only=True):
 
     event_type: Outcome
     reasons: tuple[str, ...] = ()
-    code: str
+    code: Personal
     scheme: str
     symbology: str
     kind: PassKind | None = None
@@ -138,9 +141,9 @@ class Duty(Event, frozen=True, kw_only=True):
     """Who guards the entrance changed, or nobody has for longer than the grace time."""
 
     event_type: Literal["check_in", "check_out", "unstaffed", "staffed"]
-    who: str = ""
+    who: Personal = ""
     by: Literal["badge", "button", "rule"] = "rule"
-    on_duty: tuple[str, ...] = ()
+    on_duty: tuple[Personal, ...] = ()
     since: datetime
 
 
@@ -149,7 +152,7 @@ class Fault(Event, frozen=True, kw_only=True):
 
     event_type: Literal["raised", "cleared"]
     fault: str
-    detail: str = ""
+    detail: Personal = ""
 
 
 class Commanded(Event, frozen=True, kw_only=True):
@@ -198,7 +201,7 @@ class State(Message, frozen=True, kw_only=True):
     at: datetime
     staffing: Staffing
     staffing_since: datetime
-    on_duty: tuple[str, ...]
+    on_duty: tuple[Personal, ...]
     grants: int
     refusals: int
     passages: int
