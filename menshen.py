@@ -8,6 +8,8 @@ import logging
 
 import click
 
+from device.wire.plain import Plain
+
 # word: (where its click command lives, what it does)
 COMMANDS = {
     "demo": ("controller.demo:demo", "See it all at work: broker, controller, two emulated gates. 现场演示"),
@@ -72,7 +74,9 @@ class Rooms(click.Group):
 def main(*, verbose: bool) -> None:
     """Guard entrances: gates that decide on the spot, a controller that watches them all. 门神：守好每一个入口"""
     level = logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Plain("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 if __name__ == "__main__":

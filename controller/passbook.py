@@ -28,6 +28,7 @@ from device.codes import ms1
 from device.codes.cwt import PassError
 from device.codes.trust import Trust, TrustError, keyed_hash, read_site_key
 from device.wire.messages import PassKind, Text
+from device.wire.plain import harmless
 from device.wire.words import Language, language, reason, say
 
 SKEW_S: Final = 5.0
@@ -92,10 +93,10 @@ def explain(issued: Pass, tongue: Language) -> dict[str, str]:
 
 
 def print_rows(rows: Mapping[str, str], tongue: Language) -> None:
-    """Print rows under their labels; what a pass holds is never taken for markup."""
+    """Print rows under their labels; what a pass holds is neither taken for markup nor moves the cursor."""
     grid = Table.grid(padding=(0, 2))
     for key, value in rows.items():
-        grid.add_row(Literally(say(LABELS[key], tongue)), Literally(value))
+        grid.add_row(Literally(say(LABELS[key], tongue)), Literally(harmless(value)))
     Console().print(grid)
 
 

@@ -21,6 +21,7 @@ from device.codes import MAX_BYTES, ms1
 from device.codes.cwt import KINDS, PassError
 from device.codes.trust import CTI_BYTES, TrustError, keyed_hash, make_site_key, read_site_key, trusted
 from device.wire.messages import PassKind, Place, Text
+from device.wire.plain import harmless
 from device.wire.words import Language, say
 
 DAY_S: Final = 86_400
@@ -166,7 +167,7 @@ def revoke(*, config: Config, tongue: Language, cti: str, reason: str) -> None:
     """Let every gate turn a pass away from now on. 吊销通行码"""
     with opened(config) as store:
         known = store.pass_(cti) is not None
-        store.revoke(cti, reason)
+        store.revoke(cti, harmless(reason))
     said = Text("已吊销 {}", "revoked {}") if known else Text("已吊销 {}（非此处签发）", "revoked {}, not issued here")
     click.echo(say(said, tongue).format(cti))
 

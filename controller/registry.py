@@ -20,6 +20,7 @@ from controller.enrol import claim_command, offer, revoke_command, withdraw
 from controller.store import Store
 from controller.tables import Form, formed, place, reading, show
 from device.wire.messages import Place, Text
+from device.wire.plain import harmless
 from device.wire.words import Language, say
 
 HEADS: Final[dict[str, Text]] = {
@@ -72,7 +73,7 @@ def _writing(config: Config) -> Iterator[Store]:
 def add(*, config: Config, where: Place, zh: str, en: str, claim: bool) -> None:
     """Register an entrance, or change its names. 登记入口，或修改名称"""
     with _writing(config) as store:
-        store.register(where, zh, en)
+        store.register(where, harmless(zh), harmless(en))
     click.echo(f"{where} 已登记 / is registered")
     if claim:
         offer(config, where)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from controller.config import RulesSection
 from device.wire import words
 from device.wire.messages import OpenFault, Place, Scan, Staffing, Text
+from device.wire.plain import harmless
 
 # Reasons that say nothing against the code itself. Any other, also one not known here, does.
 NOT_THE_CODE: Final = frozenset(
@@ -86,7 +87,7 @@ def abnormal_code(facts: Facts, rules: RulesSection) -> Finding | None:
     run = facts.abnormal
     if run is None or facts.now - run.last >= timedelta(seconds=rules.abnormal_hold_s):
         return None
-    reason = run.reason[:LONGEST_REASON]
+    reason = harmless(run.reason, LONGEST_REASON)
     codes = "1 abnormal code" if run.count == 1 else f"{run.count} abnormal codes, the last"
     return Finding(
         severity="warning",

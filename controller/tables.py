@@ -24,10 +24,9 @@ from controller.config import Config, configured
 from controller.database import StoreError, stamp
 from controller.store import Store
 from device.wire.messages import EVENTS, KINDS, MessageError, Place, Text, decode
-from device.wire.plain import harmless
+from device.wire.plain import cell, harmless
 from device.wire.words import Language, language, say
 
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins with one of these
 WIDE: Final = 160  # columns where there is no terminal to ask
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -83,19 +82,15 @@ def show(
     elif form.as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(heads)
-        writer.writerows([[_defused(harmless(cell)) for cell in line] for line in cells])
+        writer.writerows([[cell(text) for text in line] for line in cells])
     else:
         console = Console(highlight=False)
         if not console.is_terminal:
             console.width = WIDE
         table = Table(*(Column(say(head, form.tongue), overflow="fold") for head in heads.values()), box=SIMPLE)
         for line in cells:
-            table.add_row(*(Cell(harmless(cell)) for cell in line))
+            table.add_row(*(Cell(harmless(text)) for text in line))
         console.print(table)
-
-
-def _defused(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def place(_context: click.Context, _option: click.Parameter, text: str | None) -> Place | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from device.codes.trust import Trust, TrustError
 from device.file import replace
 from device.wire.messages import Applied, Desired, MessageError, decode, encode
+from device.wire.plain import harmless
 
 
 class Policy:
@@ -24,7 +25,7 @@ class Policy:
                 desired = decode(Desired, path.read_bytes())
                 self.desired, self.trust = desired, Trust.from_policy(desired, site_key)
             except (OSError, MessageError, TrustError) as error:
-                self.problem = f"{path} cannot be used, waiting for the controller: {error}"
+                self.problem = f"{path} cannot be used, waiting for the controller: {harmless(str(error))}"
 
     def offer(self, payload: bytes) -> bool:
         """Take a policy; True when it is newer and now in force. `problem` says why one was refused."""
@@ -35,7 +36,7 @@ class Policy:
             if newer:
                 replace(self._path, encode(desired))
         except (MessageError, TrustError, OSError) as error:
-            self.problem = str(error)
+            self.problem = harmless(str(error))  # it may quote what was offered, and goes out again
             return False
         self.problem = ""
         if newer:

@@ -16,6 +16,7 @@ from device.courier import Kept
 from device.health import Faults
 from device.spool import Spool, SpoolError
 from device.wire.messages import KIND_OF, AnyEvent, Fault, Health, Message, MessageError, Place, encode
+from device.wire.plain import harmless
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +101,9 @@ class Record:
 
     def raised(self, fault: str, detail: str) -> None:
         """Say a fault, unless it is said already."""
+        detail = harmless(detail, LONGEST_DETAIL)
         if self._faults.raised(fault, detail, self._clock.wall()):
-            self.keep(Fault, event_type="raised", fault=fault, detail=detail[:LONGEST_DETAIL])
+            self.keep(Fault, event_type="raised", fault=fault, detail=detail)
             self.retain("health", self.health)
 
     def stands(self, fault: str, problem: str) -> None:
@@ -127,7 +129,7 @@ class Record:
 
     def _failed(self, error: Exception) -> None:
         """Say a fault that cannot be spooled at least in the retained health."""
-        if self._faults.raised(FAILED, str(error), self._clock.wall()):
+        if self._faults.raised(FAILED, harmless(str(error), LONGEST_DETAIL), self._clock.wall()):
             self.retain("health", self.health)
 
     def retain(self, word: str, message: Message) -> bool:
@@ -180,7 +182,7 @@ class Record:
         """Notice a full disk though nobody comes, and one that works again by keeping that it had failed."""
         failed = self._faults.detail(FAILED)
         if failed is not None:
-            self.keep(Fault, event_type="raised", fault=FAILED, detail=failed[:LONGEST_DETAIL])
+            self.keep(Fault, event_type="raised", fault=FAILED, detail=failed)
             return
         try:
             self._spool.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import math
 import sys
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
-import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, TaskID
@@ -167,7 +167,7 @@ def as_json(found: Found, checked: Checked, verdict: Verdict) -> str:
         "reasons": verdict.reasons,
         "detail": checked.detail,
     }
-    return msgspec.json.encode(row).decode()
+    return json.dumps(row)  # in ASCII: what a code holds may be meant for the terminal that shows this
 
 
 def as_text(found: Found, checked: Checked, verdict: Verdict, tongue: Language) -> str:

@@ -82,5 +82,5 @@ def _parse(path: Path, _version: tuple[int, int, int]) -> Scene:
         return msgspec.json.decode(path.read_bytes(), type=Scene)
     except OSError as error:
         raise SceneError(f"{path}: the scene cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SceneError(f"{path}: not a scene: {error}; write it anew, or delete it for an empty lobby") from error

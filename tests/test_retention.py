@@ -175,9 +175,7 @@ def test_the_clock_works_in_small_pieces_once_an_hour(book: Book) -> None:
 
 def purge(book: Book, *words: str) -> Result:
     config = book.folder / "controller.toml"
-    config.write_text(
-        f'[store]\npath = "{book.path}"\n[passes]\nsite_key = "{book.folder}/site.key"\n'
-    )
+    config.write_text(f'[store]\npath = "{book.path}"\n[passes]\nsite_key = "{book.folder}/site.key"\n')
     return CliRunner().invoke(main, ["purge", *words, "--config", str(config), "--json"])
 
 

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 ROOT: Final = "menshen"
 MAX_PAYLOAD: Final = 16 * 1024  # bytes; a larger event is refused before it is spooled
+MAX_POLICY: Final = 1024 * 1024  # bytes; some 29,000 listed codes, and as much as the broker carries
 # MQTT user properties on every event, which hold even where its payload cannot be read: which one it is, and the lowest
 # seq its spool still holds.
 SPOOL: Final = "spool"
@@ -344,8 +345,9 @@ def encode(message: Message) -> bytes:
 
 def decode(kind: type[M], payload: bytes) -> M:
     """Read a payload as `kind`. Raise MessageError, one class whatever is wrong with it."""
-    if len(payload) > MAX_PAYLOAD and kind is not Desired:
-        raise MessageError(f"{len(payload)} bytes are over the limit of {MAX_PAYLOAD}")
+    limit = MAX_POLICY if kind is Desired else MAX_PAYLOAD
+    if len(payload) > limit:
+        raise MessageError(f"{len(payload)} bytes are over the limit of {limit}")
     try:
         return msgspec.json.decode(payload, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -39,6 +39,7 @@ def write(folder: Path, synchronous: str) -> None:
             say(f"kept-{spool.id}", spool.last)
             if luck.randrange(FORGET_EVERY) == 0:
                 _forget(spool, luck.choice(spool.reels))
+                spool.empty_log()
             if spool.last == SEAL_EVERY:
                 spool.seal()
                 say("spool", spool.id)
