@@ -28,7 +28,7 @@ from device.__main__ import Gate
 from device.codes.trust import make_site_key, trusted
 from device.policy import Policy
 from device.settings import SettingsError, convert
-from device.sight import Code, Seen
+from device.sight import Code, EyeFault, Seen
 from device.wire import messages
 from device.wire.messages import (
     Alert,
@@ -171,6 +171,8 @@ def act(world: World) -> None:
         world.gate.inbox.put(
             Seen(code=Code(data=b"MS1:" + data, text="MS1:" + text, symbology="QRCode"), frame_at=now, read_at=now)
         )
+        for raised in (True, False):
+            world.gate.inbox.put(EyeFault(fault="camera_black", raised=raised, detail=text))
     seq = 0
     for text in CORPUS.values():
         for event in lies(text, seq):
@@ -321,6 +323,10 @@ def test_what_is_typed_is_harmless_when_it_is_shown(text: str, tmp_path: Path) -
         assert_table(run(*words, "--csv").output)
         assert run(*words, "--json").output.isascii()
     assert_plain(run("pass", "show", "0f1e2d3c4b5a6978").output)
+    if not re.search("[\ud800-\udfff]", text):
+        with Store(tmp_path / "controller.db") as store:
+            store.revoke("00" * 8, text)
+        assert_plain(run("pass", "show", "00" * 8).output)
     assert_plain(run("pass", "show", "--", text).output)
 
 
