@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ def open_to_write(path: Path) -> Database:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # it names people; SQLite gives its log the same mode
     except OSError as error:
         raise _unusable(path, error) from error
     return _open(path, "rwc", prepare)

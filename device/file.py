@@ -12,7 +12,7 @@ def replace(path: Path, data: bytes) -> None:
     Raise OSError when it cannot be.
     """
     fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -21,6 +21,8 @@ SPOOL: Final = "spool"
 SEQ: Final = "seq"
 OLDEST: Final = "oldest"
 
+LONGEST_QUOTE: Final = 80  # characters of what was said instead of a place
+
 ID_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # not $, which a newline may follow
 Id = Annotated[str, Meta(pattern=ID_PATTERN, min_length=2, max_length=32)]
 
@@ -65,8 +67,8 @@ class Place(NamedTuple):
         for part in (site, entrance):
             if not (2 <= len(part) <= 32 and re.fullmatch(ID_PATTERN, part)):  # noqa: PLR2004
                 raise MessageError(
-                    f"{text!r} is not SITE/ENTRANCE: each is 2 to 32 of a-z and 0-9, with single hyphens inside, "
-                    "such as expo/north-gate"
+                    f"{text[:LONGEST_QUOTE]!r} is not SITE/ENTRANCE: each is 2 to 32 of a-z and 0-9, "
+                    "with single hyphens inside, such as expo/north-gate"
                 )
         return cls(site, entrance)
 
@@ -249,8 +251,8 @@ class Alert(Message, frozen=True, kw_only=True):
 class TrustedKey(Struct, frozen=True):
     """An issuer's public key: Ed25519, 32 bytes in base64; `key` is its id in hex."""
 
-    key: str
-    public: str
+    key: Annotated[str, Meta(min_length=1)]
+    public: Annotated[str, Meta(min_length=1)]
 
 
 class IssuerKey(Struct, frozen=True, kw_only=True):
@@ -295,8 +297,10 @@ class Desired(Message, frozen=True, kw_only=True):
     version: int
     issued_at: Moment | None = None
     keys: tuple[TrustedKey, ...] = ()
-    revoked: tuple[str, ...] = ()
-    listed: tuple[str, ...] = ()
+    # What each entry must be is `Trust`'s to say. Their least lengths alone keep a policy from being a bomb: a megabyte
+    # of empty texts would become many.
+    revoked: tuple[Annotated[str, Meta(min_length=16)], ...] = ()
+    listed: tuple[Annotated[str, Meta(min_length=32)], ...] = ()
     lists: tuple[TrustList, ...] = ()
     admit: tuple[Admission, ...] = ()
 

@@ -16,7 +16,9 @@ def write(folder: Path, _synchronous: str) -> None:
     """Take one policy after the other, each longer than the last."""
     policy = Policy(folder / "policy.json", b"")
     for version in range(1, VERSIONS):
-        policy.offer(encode(Desired(version=version, listed=tuple(f"{each:064x}" for each in range(version)))))
+        taken = policy.offer(encode(Desired(version=version, listed=tuple(f"{each:032x}" for each in range(version)))))
+        if not taken:
+            raise RuntimeError(policy.problem)
         say("applied", policy.desired.version)
 
 
