@@ -3,6 +3,7 @@
 SQLite's secure_delete zeroes a deleted row, but not the copies that rows leave behind in the unused part of a page when
 pages are balanced. So in the one large table, `events`, personal text is overwritten where it stands, byte for byte,
 which moves nothing; rows are deleted from its beginning only, and only where their neighbours are overwritten as well.
+So nothing else may change a row of `events`: a row that grows moves its neighbours.
 The small tables are emptied and written anew, which zeroes all their pages.
 """
 
