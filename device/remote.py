@@ -11,6 +11,7 @@ from device.commands import Asked, Commands, Refusals
 from device.record import Record
 from device.wire.link import Heard
 from device.wire.messages import COMMAND, REPLY, Commanded, MessageError, Place, Reply, Verb, parse_topic
+from device.wire.plain import harmless
 from hardware.parts import PartError
 
 log = logging.getLogger(__name__)
@@ -85,4 +86,4 @@ class Remote:
 
 
 def _who(asked: Asked) -> dict[str, Any]:
-    return {"by": asked.command.by, "command": asked.command.id} if asked.command else NOBODY
+    return {"by": harmless(asked.command.by), "command": asked.command.id} if asked.command else NOBODY

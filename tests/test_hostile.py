@@ -8,12 +8,14 @@ import json
 import logging
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -173,6 +175,10 @@ def act(world: World) -> None:
         )
         for raised in (True, False):
             world.gate.inbox.put(EyeFault(fault="camera_black", raised=raised, detail=text))
+    command(world, "identify", CORPUS["bidi override"])
+    for text in CORPUS.values():
+        command(world, "identify", text[:64])
+        command(world, text[:20] if not NO_TOPIC.search(text) else "x", "operator 1")
     seq = 0
     for text in CORPUS.values():
         for event in lies(text, seq):
@@ -192,6 +198,13 @@ def act(world: World) -> None:
     world.ear.until(lambda heard: heard.topic == topic and decode(Applied, heard.payload).problem != "")
     scans = ("events", "--entrance", "expo/north", "--kind", "scan", "--json", "--limit", "1000")
     wait(lambda: len(json.loads(world.run(*scans).output)) == 2 * len(CORPUS))
+
+
+def command(world: World, verb: str, by: str) -> None:
+    """Command the gate as somebody with this name would."""
+    until = (datetime.now(tz=UTC) + timedelta(seconds=5)).isoformat()
+    said = {"v": 1, "id": secrets.token_hex(8), "to": str(NORTH), "by": by, "expires_at": until}
+    world.ear.link.say(NORTH.topic(f"cmd/{verb}"), json.dumps(said).encode())
 
 
 def lies(text: str, seq: int) -> list[messages.AnyEvent]:
@@ -259,13 +272,14 @@ def test_a_gate_says_nothing_harmful_and_only_on_its_own_branch(world: World) ->
     ours = [heard for heard in world.ear.all if heard.topic.startswith(NORTH.topic(""))]
     assert len(ours) > 2 * len(CORPUS)
     for heard in ours:
-        if not heard.topic.endswith(("policy/desired", "ack")):
+        if not heard.topic.endswith(("policy/desired", "ack")) and "/cmd/" not in heard.topic:
             assert_plain(heard.payload.decode())
     words = {
         "status", "info", "state", "health", "scan", "fault", "policy/applied", "policy/desired", "ack",
-        "alert/abnormal_code",
+        "alert/abnormal_code", "command", "reply/identify", "reply/x",
     }  # fmt: skip
-    assert {heard.topic.removeprefix(NORTH.topic("")) for heard in ours} <= words
+    said = {heard.topic.removeprefix(NORTH.topic("")) for heard in ours}
+    assert {word for word in said if not word.startswith("cmd/")} <= words
     assert not [heard for heard in world.ear.all if not heard.topic.startswith((NORTH.topic(""), ROGUE.topic("")))]
 
 

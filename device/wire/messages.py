@@ -166,7 +166,7 @@ class Commanded(Event, frozen=True, kw_only=True):
 
     event_type: Literal["obeyed", "refused"]
     verb: str = ""
-    by: str = ""
+    by: Personal = ""
     command: str = ""
     reason: str = ""
     count: int = 1

@@ -78,6 +78,8 @@ KINDS: Final[tuple[type[messages.Message], ...]] = (
     messages.Alert,
     messages.Desired,
     messages.Applied,
+    messages.Command,
+    messages.Reply,
 )
 
 
