@@ -316,8 +316,7 @@ def test_an_id_is_only_ever_plain(text: str, tmp_path: Path) -> None:
     assert_plain(shown.output)
 
 
-@pytest.mark.parametrize("text", CORPUS.values(), ids=CORPUS)
-def test_what_is_typed_is_harmless_when_it_is_shown(text: str, tmp_path: Path) -> None:
+def test_what_is_typed_is_harmless_when_it_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "controller.toml"
     path.write_text(
         f'[store]\npath = "{tmp_path}/controller.db"\n[passes]\nissuer = "{tmp_path}/issuer"\n'
@@ -327,22 +326,23 @@ def test_what_is_typed_is_harmless_when_it_is_shown(text: str, tmp_path: Path) -
     def run(*words: str) -> Result:
         return CliRunner().invoke(main, [*words, "--config", str(path)])
 
-    assert run("entrance", "add", "expo/north", f"--zh={text}", f"--en={text}").exit_code == 0
     assert run("pass", "key").exit_code == 0
-    issued = run("pass", "issue", f"--subject={text}", "--for", "expo")
-    assert_plain(issued.output)
-    assert issued.exit_code == (0 if text.isprintable() and 0 < len(text) <= 64 else 2)
-    assert run("pass", "revoke", "0f1e2d3c4b5a6978", f"--reason={text}").exit_code == 0
+    for number, text in enumerate(CORPUS.values()):
+        assert run("entrance", "add", f"expo/gate-{number}", f"--zh={text}", f"--en={text}").exit_code == 0
+        issued = run("pass", "issue", f"--subject={text}", "--for", "expo")
+        assert_plain(issued.output)
+        assert issued.exit_code == (0 if text.isprintable() and len(text) <= 64 else 2)
+        assert run("pass", "revoke", f"{number:016x}", f"--reason={text}").exit_code == 0
+        assert_plain(run("pass", "show", f"{number:016x}").output)
+        if not re.search("[\ud800-\udfff]", text):  # as if an older version had let it in
+            with Store(tmp_path / "controller.db") as store:
+                store.revoke(f"{number + 256:016x}", text)
+            assert_plain(run("pass", "show", f"{number + 256:016x}").output)
     for words in (("entrance", "list"), ("pass", "list")):
         assert_plain(run(*words).output)
         assert_table(run(*words, "--csv").output)
         assert run(*words, "--json").output.isascii()
-    assert_plain(run("pass", "show", "0f1e2d3c4b5a6978").output)
-    if not re.search("[\ud800-\udfff]", text):
-        with Store(tmp_path / "controller.db") as store:
-            store.revoke("00" * 8, text)
-        assert_plain(run("pass", "show", "00" * 8).output)
-    assert_plain(run("pass", "show", "--", text).output)
+        assert len(json.loads(run(*words, "--json").output)) > len(CORPUS) / 3
 
 
 def test_a_log_line_is_one_whatever_it_holds() -> None:

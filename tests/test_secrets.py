@@ -159,7 +159,8 @@ def live(folder: Path, broker: Broker, cast: Cast) -> World:
         f'[passes]\nissuer = "{folder}/issuer"\nsite_key = "{folder}/site.key"\n{wire}'
     )
     (folder / "gate.toml").write_text(
-        f'[gate]\nsite = "expo"\nentrance = "north"\ndata = "{folder}/gate"\nsite_key = "{folder}/site.key"\n'
+        f'[gate]\nsite = "expo"\nentrance = "north"\nclock = "battery"\n'
+        f'data = "{folder}/gate"\nsite_key = "{folder}/site.key"\n'
         f'[camera]\ndriver = "emulated"\nsource = "{folder}/scene.json"\nfps = 15\n[pins]\ndriver = "mock"\n' + wire
     )
     subprocess.run(
