@@ -213,7 +213,7 @@ def unauthorized_client(facts: Facts, rules: RulesSection) -> Finding | None:
     run = facts.refused
     if run is None or facts.now - run.last >= timedelta(seconds=rules.refused_hold_s):
         return None
-    last = REFUSED.get(run.reason, Text(run.reason[:LONGEST_REASON], run.reason[:LONGEST_REASON]))
+    last = REFUSED.get(run.reason, Text(*2 * (harmless(run.reason, LONGEST_REASON),)))
     times = "once" if run.count == 1 else f"{run.count} times, the last"
     return Finding(
         severity="warning",
@@ -232,7 +232,7 @@ def quarantine(facts: Facts, rules: RulesSection) -> Finding | None:
     run = facts.quarantined
     if run is None or facts.now - run.last >= timedelta(seconds=rules.quarantine_hold_s):
         return None
-    reason = run.reason[:LONGEST_COMPLAINT]
+    reason = harmless(run.reason, LONGEST_COMPLAINT)
     messages = "1 message" if run.count == 1 else f"{run.count} messages, the last"
     return Finding(
         severity="warning",

@@ -303,7 +303,7 @@ def test_a_certificate_that_ends_is_a_fault_until_it_is_renewed(scene: Scene) ->
 def test_a_minute_after_the_controller_has_it_no_byte_of_an_event_is_left(scene: Scene, tmp_path: Path) -> None:
     scan = scene.show()
     assert scan is not None
-    scene.entrance.take(Acked(scan.seq))
+    scene.entrance.take(Acked(scan.spool, scan.seq))
     scene.wait(1)
     assert scene.spool.depth == 0
     scene.wait(60)

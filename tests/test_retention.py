@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from controller.broker import Broker
+from controller.config import RulesSection
 from controller.intake import Intake
 from controller.policies import Pass
 from controller.quarantine import Quarantine
@@ -62,7 +63,7 @@ class Book:
         for number in range(0, count, 50):
             at = since + (until - since) * number / count
             with self.store.transaction():
-                intake = Intake(self.store, Quarantine(self.store), hold=timedelta(minutes=10), at=at)
+                intake = Intake(self.store, Quarantine(self.store), rules=RulesSection(), at=at)
                 for _ in range(50):
                     place = self._dice.choice([PLACE, SOUTH])
                     self._seq[place] += 1
@@ -225,7 +226,7 @@ def test_a_code_and_a_pass_are_forgotten_wherever_they_are(book: Book) -> None:
     hashes = [keyed_hash(secret, card.encode()), keyed_hash(secret, ms1.identity(shown.key, shown.body.id))]
     book.fill(600, NOW - timedelta(days=2), NOW - timedelta(days=1))
     with book.store.transaction():
-        intake = Intake(book.store, Quarantine(book.store), hold=timedelta(minutes=10), at=NOW)
+        intake = Intake(book.store, Quarantine(book.store), rules=RulesSection(), at=NOW)
         place = Place("expo", "west")
         for seq, event in enumerate(
             (

@@ -22,12 +22,12 @@ import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import base45
 
+from controller.config import RulesSection
 from controller.database import now
 from controller.intake import Intake
 from controller.quarantine import Quarantine
@@ -107,7 +107,7 @@ def readers(folder: Path) -> dict[str, Reading]:
     def taken(data: bytes) -> None:
         with store.transaction():
             before = store.db.execute("SELECT max(id) FROM quarantine").fetchone()
-            intake = Intake(store, Quarantine(store), hold=timedelta(seconds=1), at=now())
+            intake = Intake(store, Quarantine(store), rules=RulesSection(), at=now())
             headers = {messages.SPOOL: "s", messages.SEQ: "9" * 4300, messages.OLDEST: "1" * 4300}
             intake.hear(Heard(topic="menshen/expo/north/scan", payload=data, headers=headers))
             intake.keep()
