@@ -209,18 +209,9 @@ def command(world: World, verb: str, by: str) -> None:
 
 def lies(text: str, seq: int) -> list[messages.AnyEvent]:
     """Return events of a gate that lies in every field it can."""
+    same = dict.fromkeys(("code", "scheme", "symbology"), text)
     return [
-        scan(
-            seq + 1,
-            text,
-            "invalid",
-            spool="r0",
-            code=text,
-            scheme=text,
-            symbology=text,
-            boot=text[:50],
-            at=datetime.now(tz=UTC),
-        ),
+        scan(seq + 1, text, "invalid", spool="r0", boot=text[:50], at=datetime.now(tz=UTC), **same),
         Duty(seq=seq + 2, event_type="check_in", who=text, by="badge", since=WHEN, on_duty=(text, text), **COMMON),
         Fault(seq=seq + 3, event_type="raised", fault=text, detail=text, **COMMON),
     ]
