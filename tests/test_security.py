@@ -12,7 +12,15 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/\w+\.py)::(\w+)`", PAGE)))
 PROVISIONS = 13
-PROMISES = ["Codes", "What is sent to hurt", "Who may speak", "Commands and time", "Secrets", "What is forgotten"]
+PROMISES = [
+    "Codes",
+    "What is sent to hurt",
+    "Who may speak",
+    "Commands and time",
+    "What moves",
+    "Secrets",
+    "What is forgotten",
+]
 
 
 @pytest.mark.parametrize(("path", "name"), NAMED)
