@@ -10,29 +10,28 @@ import logging
 import math
 import queue
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from device import codes
-from device.clock import DOUBTS, Clock, Instant
+from device.clock import DOUBTS, Clock
 from device.codes import Checked
 from device.codes.trust import keyed_hash
 from device.config import Config
 from device.courier import Acked
+from device.credentials import Credentials, Presented
 from device.duty import Change, Duty
+from device.flow import Flow
 from device.forehead import Forehead
 from device.health import Systemd
 from device.inquiry import Answered, Inquiry
-from device.passage import Crossing, Passages, Went
-from device.pieces import Pieces, Progress
 from device.policy import Policy
 from device.probe import Measured, Unmeasured
 from device.record import Record
 from device.remote import Remote
 from device.renewal import CertificateEnds
 from device.sight import EyeFault, Seen
+from device.standing import Counts, Standing
 from device.verdict import Verdict, decide, judge
 from device.way import Way
 from device.wire import messages
@@ -61,7 +60,6 @@ Said = (
 COLOURS: Final[dict[messages.Outcome, Colour]] = {"grant": "green", "refer": "amber", "refuse": "red"}
 FROZEN: Final = "it repeats one value to the last digit; switch it off and on"
 TICK_S: Final = 0.25
-STATE_EVERY_S: Final = 10.0  # seconds between retained states when nothing but counters changed
 
 
 class Stop(Exception):  # noqa: N818
@@ -91,19 +89,18 @@ class Entrance:
         self._record = record
         self._policy = policy
         self._clock = clock
-        self._info = info
         self._watch = watch
-        self._inquiry = inquiry
-        self._pieces = Pieces(config.rules.pieces_s)
+        self._credentials = Credentials(
+            place=self.place, rules=config.rules, policy=policy, record=record, clock=clock, inquiry=inquiry
+        )
         self._zone = ZoneInfo(config.gate.timezone)
         self._systemd = Systemd()
         now = clock.mono()
-        thermometer, duty, pins = config.thermometer, config.duty, config.pins
+        thermometer, duty = config.thermometer, config.duty
         self._forehead = Forehead(low_c=thermometer.low_c, high_c=thermometer.high_c)
         self._duty = Duty(duty.hours, grace_s=duty.grace_s, shift_s=duty.shift_s, now=now)
-        self._crossing = Crossing()
-        sensed = bool(pins.turnstile_passed or (pins.beam_outer and pins.beam_inner))
-        self._passages = Passages(release_s=config.turnstile.release_s, sensed=sensed)
+        self._flow = Flow(config, record)
+        self._standing = Standing(record=record, policy=policy, clock=clock, duty=self._duty, info=info)
         self._remote = Remote(
             place=self.place,
             allow=config.commands.allow,
@@ -111,10 +108,9 @@ class Entrance:
             clock=clock,
             acts={"open": self._let_through, "identify": self._identify},
         )
-        self._counts = {"grants": 0, "refusals": 0, "passages": 0, "unscanned": 0}
+        self._grants = self._refusals = 0
         self._way = Way(lambda: self.board, record, answer_s=config.rules.answer_s)
         self._granted = (b"", b"", now)  # the last code granted: its identity, its bytes, and when
-        self._state_said: tuple[tuple[object, ...], float] = ((), 0.0)
 
     def run(self) -> None:
         """Work until told to stop by a None in the inbox; raise Stop with a reason when a part of the gate died."""
@@ -139,12 +135,12 @@ class Entrance:
         self._systemd.say("STOPPING=1")
         self._remote.look(math.inf)
         self.board.lamp.show("off")
-        self._record.retain("status", messages.Status(state="offline", reason="stopped"))
+        self._standing.leave()
         self._record.forget()
 
     def _next(self) -> bool:
         try:
-            said = self._inbox.get(timeout=self._patience())
+            said = self._inbox.get(timeout=self._credentials.patience(TICK_S))
         except queue.Empty:
             return True
         if said is None:
@@ -152,14 +148,11 @@ class Entrance:
         self.take(said)
         return True
 
-    def _patience(self) -> float:
-        return self._inquiry.patience(TICK_S, self._clock.mono()) if self._inquiry else TICK_S
-
     def take(self, said: Said) -> None:
         """Walk the path of one message."""
         match said:
-            case Seen():
-                self._seen(said)
+            case Seen() | Answered():
+                self._judge(self._credentials.take(said))
             case Measured(reading=reading, at=at):
                 self._forehead.add(reading, at)
                 self._record.cleared("thermometer_lost")
@@ -170,9 +163,9 @@ class Entrance:
             case EyeFault(fault=fault):
                 self._record.cleared(fault)
             case BeamChanged(beam=beam, broken=broken, at=at):
-                self._beam(beam, at, broken=broken)
+                self._flow.beam(beam, at, broken=broken)
             case TurnstilePassed(at=at):
-                self._went(self._passages.went("in", at))
+                self._flow.passed(at)
             case Pressed(at=at):
                 self._guard(self._duty.button(at))
             case PresenceChanged(present=present, at=at):
@@ -184,49 +177,24 @@ class Entrance:
         """Do what time alone brings about."""
         now = self._clock.mono()
         self._way.look(now)
-        self._pieces.look(now)
-        for late in self._inquiry.overdue(now) if self._inquiry else ():
-            self._settle(late)
-        for went in self._passages.look(now):
-            self._went(went)
+        for late in self._credentials.look(now):
+            self._judge(late)
+        self._flow.look(now)
         for change in self._duty.look(now, self._local()):
             self._guard(change)
         self._check(now)
         self._remote.look(now)
         self._record.look(now, idle=self._inbox.empty())
-        self._say_state(now)
+        self._standing.look(now, Counts(self._grants, self._refusals, self._flow.passages, self._flow.unscanned))
         self._systemd.say("WATCHDOG=1")
         if dead := self._watch():
             raise Stop(dead)
 
-    def _seen(self, seen: Seen) -> None:
-        """Verify a code; one that this gate cannot judge is asked about, and others go on meanwhile."""
-        instant, rules = self._clock.read(), self._config.rules
-        code = self._pieces.add(seen.code, instant.mono)
-        if isinstance(code, Progress):
-            log.info("a code in several pieces: %d of %d", code.have, code.of)
+    def _judge(self, presented: Presented | None) -> None:
+        """Keep what is about to be shown, then show it, then say it. None: there is nothing to judge yet."""
+        if presented is None:
             return
-        seen = replace(seen, code=code)
-        checked = codes.verify(
-            code,
-            self._policy.trust,
-            self.place,
-            int(instant.then(seen.frame_at)),  # the moment it was shown, however long the frame waited
-            screen_s=rules.screen_s,
-            skew_s=rules.skew_s,
-        )
-        if self._inquiry and checked.scheme == codes.UNKNOWN and self._inquiry.owns(code.data):
-            self._inquiry.ask(seen, instant.mono)
-        else:
-            self._judge(seen, checked, instant)
-
-    def _settle(self, answered: Answered) -> None:
-        """Judge a code that was asked about, whether or not somebody answered."""
-        self._record.stands("upstream_lost", answered.problem)
-        self._judge(answered.seen, answered.checked, self._clock.read())
-
-    def _judge(self, seen: Seen, checked: Checked, instant: Instant) -> None:
-        """Keep what is about to be shown, then show it, then say it."""
+        seen, checked, instant = presented.seen, presented.checked, presented.instant
         if self._still_shown(checked, seen.code.data):
             log.info("the screen of a code that was granted went on to its next picture")
             return
@@ -267,9 +235,10 @@ class Entrance:
         shown = verdict.outcome if not admitted or self._way.released() else "refer"
         now = self._clock.mono()
         self._way.answer(COLOURS[shown], shown, now)
-        self._counts["grants" if good else "refusals"] += 1
+        self._grants += good
+        self._refusals += not good
         if admitted:
-            self._passages.granted(seq, now)
+            self._flow.granted(seq, now)
             if seq is None:
                 self._record.unrecorded()
         elif verdict.outcome == "grant" and guard is not None:
@@ -281,25 +250,12 @@ class Entrance:
         self._way.release()
         now = self._clock.mono()
         self._way.answer("green", "grant", now)
-        self._passages.granted(seq, now)
-        self._counts["grants"] += 1
+        self._flow.granted(seq, now)
+        self._grants += 1
 
     def _identify(self, _seq: int) -> None:
         """Show and sound which gate this is."""
         self._way.answer("blue", "identify", self._clock.mono())
-
-    def _beam(self, beam: Literal["outer", "inner"], at: float, *, broken: bool) -> None:
-        direction = self._crossing.edge(beam, at, broken=broken)
-        # A turnstile that says who passed knows better than beams beside it.
-        if direction is not None and not self._config.pins.turnstile_passed:
-            self._went(self._passages.went(direction, at))
-
-    def _went(self, went: Went) -> None:
-        if went.event_type in ("passed", "tailgated", "forced"):
-            self._counts["passages"] += 1
-        if went.event_type in ("tailgated", "forced"):
-            self._counts["unscanned"] += 1
-        self._record.keep(messages.Passage, event_type=went.event_type, direction=went.direction, scan=went.scan)
 
     def _guard(self, change: Change) -> None:
         self._record.keep(
@@ -325,8 +281,6 @@ class Entrance:
 
     def _wire(self, said: Said) -> None:
         match said:
-            case Answered() if self._inquiry and self._inquiry.settled(said):
-                self._settle(said)
             case FireChanged() | TamperChanged() | GuardianChanged():
                 self._way.hear(said)
             case Acked(spool, seq):
@@ -335,12 +289,12 @@ class Entrance:
             case CertificateEnds(detail=detail):
                 self._record.stands("certificate_ends", detail)
             case LinkChanged(up=True):
-                self._introduce()
+                self._standing.introduce()
                 self._make_way(answered=False)
             case LinkDied(reason=reason):
                 raise Stop(f"the connection's thread died: {reason}")
             case Heard(topic=topic, payload=payload) if topic == self.place.topic("policy/desired"):
-                self._offered(payload)
+                self._standing.offered(payload)
             case Heard():
                 self._remote.hear(said)
             case _:
@@ -348,44 +302,7 @@ class Entrance:
 
     def _make_way(self, *, answered: bool) -> None:
         if self._record.make_way(answered=answered):
-            self._passages.renumber()
-
-    def _offered(self, payload: bytes) -> None:
-        if self._policy.offer(payload):
-            log.info("policy %d is in force", self._policy.desired.version)
-        self._record.stands("policy_refused", self._policy.problem)
-        self._record.retain("policy/applied", self._policy.applied(self._clock.wall()))
-
-    def _introduce(self) -> None:
-        """Say every retained document again: the broker may have forgotten them all."""
-        self._record.retain("status", messages.Status(state="online"))
-        self._record.retain("info", self._info)
-        self._record.retain("health", self._record.health)
-        self._record.retain("policy/applied", self._policy.applied(self._clock.wall()))
-        self._state_said = ((), 0.0)
-
-    def _say_state(self, now: float) -> None:
-        """Say the retained state at once when guard or clock changed, and its counters every so often."""
-        counters = (*self._counts.values(), self._record.depth)
-        instant = self._clock.read()
-        urgent = (self._duty.staffing, self._duty.on_duty, instant.state)
-        (said, at), fresh = self._state_said, (urgent, counters)
-        if said == fresh or (said and said[0] == urgent and now - at < STATE_EVERY_S):
-            return
-        state = messages.State(
-            at=instant.wall,
-            staffing=self._duty.staffing,
-            staffing_since=self._record.when(self._duty.since),
-            on_duty=self._duty.on_duty,
-            spool_depth=self._record.depth,
-            clock=instant.state,
-            grants=self._counts["grants"],
-            refusals=self._counts["refusals"],
-            passages=self._counts["passages"],
-            unscanned=self._counts["unscanned"],
-        )
-        if self._record.retain("state", state):
-            self._state_said = (fresh, now)
+            self._flow.renumber()
 
     def _local(self) -> datetime | None:
         instant = self._clock.read()

@@ -230,7 +230,7 @@ class Played:
         was = self._entrance
         self._entrance = Entrance(
             config=was._config, inbox=was._inbox, board=was.board, record=was._record, policy=was._policy,
-            clock=was._clock, info=was._info,
+            clock=was._clock, info=was._standing._info,
         )  # fmt: skip
 
     def deliver(self, verb: str, payload: bytes, *, here: bool, retained: bool) -> bool:
