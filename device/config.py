@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from device import settings
 from device.codes.upstream import Fallback
 from device.duty import Interval
+from device.poster import Watch
 from device.wire.link import Wire
 from device.wire.messages import Id, Verb
 
@@ -127,6 +128,36 @@ class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "refer"
 
 
+class CrowdSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many people wait: an estimate by picture, codes and beam, which lets in and keeps out nobody."""
+
+    mode: Annotated[Literal["off", "on"], _text("on: estimate it, and raise crowding")] = "off"
+    threshold: Annotated[int, Meta(ge=2, le=50, description="people who wait from which on it is crowded")] = 4
+    hold_s: Annotated[float, Meta(ge=0, le=3600, description="seconds it must last, and be over as long")] = 20.0
+    line: Annotated[
+        float,
+        Meta(ge=0, le=0.98, description="where the 1-metre line lies in the picture: its row / the height; 0: none"),
+    ] = 0.0
+
+
+class PosterSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The entrance's own printed code."""
+
+    watch: Annotated[
+        Watch, _text("in_view: it hangs before this camera; daily: a guard holds it up once a day; off: nobody looks")
+    ] = "off"
+    missing_s: Annotated[
+        float, Meta(ge=4, le=86400, description="in_view: seconds without movement in which it was not read")
+    ] = 600.0
+    foreign_s: Annotated[
+        float, Meta(ge=4, le=86400, description="in_view: seconds another code may stay before the camera")
+    ] = 300.0
+    check: Annotated[
+        str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z", description="daily: held up for this time, HH:MM")
+    ] = "08:00"
+    grace_s: Annotated[float, Meta(ge=0, le=36000, description="daily: seconds later it may be held up")] = 1800.0
+
+
 class UpstreamSection(Struct, frozen=True, forbid_unknown_fields=True):
     """A server that judges codes which no gate can judge alone. Codes that the gate knows never wait for it."""
 
@@ -165,6 +196,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     rules: RulesSection = RulesSection()
     commands: CommandsSection = CommandsSection()
     upstream: UpstreamSection = UpstreamSection()
+    crowd: CrowdSection = CrowdSection()
+    poster: PosterSection = PosterSection()
 
 
 def load(path: Path) -> Config:

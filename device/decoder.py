@@ -53,6 +53,10 @@ class Decoder:
             self._in_view = believed
         return list(self._in_view.values())
 
+    def still(self, at: float) -> bool:
+        """Tell whether nothing has moved of late, by the frame of this time."""
+        return at >= self._awake_until
+
     def _wake(self, frame: Frame) -> bool:
         self._dozed += 1
         if self._motion.seen(frame.grey):

@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Final
 
 from device import retina
-from device.config import CameraSection, DecoderSection
+from device.config import CameraSection, CrowdSection, DecoderSection, PosterSection
 from device.sight import EyeFault, EyeSaid
 
 log = logging.getLogger(__name__)
@@ -35,10 +35,20 @@ spawn = multiprocessing.get_context("spawn")  # forked, it would share the pins'
 class Eye:
     """Supervises the camera's process from a thread that only puts."""
 
-    def __init__(self, camera: CameraSection, decoder: DecoderSection, put: Callable[[EyeSaid], None]) -> None:
+    def __init__(
+        self,
+        camera: CameraSection,
+        decoder: DecoderSection,
+        put: Callable[[EyeSaid], None],
+        *,
+        crowd: CrowdSection = CrowdSection(),  # noqa: B008 it is frozen
+        poster: PosterSection = PosterSection(),  # noqa: B008
+    ) -> None:
         self._camera = camera
         self._decoder = decoder
         self._put = put
+        self._line = crowd.line if crowd.mode == "on" else None
+        self._all_in_view = poster.watch == "in_view"
         self._open: set[str] = set()  # faults said and not yet cleared
         self._lost = True  # as long as no frame has come
         self._wait_s = RESTART_S
@@ -88,6 +98,8 @@ class Eye:
                 "stall_s": self._camera.stall_s,
                 "budget_ms": self._decoder.budget_ms,
                 "gone_s": self._decoder.gone_s,
+                "line": self._line,
+                "all_in_view": self._all_in_view,
             },
         )
 

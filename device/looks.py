@@ -79,8 +79,9 @@ def by_bytes(codes: Iterable[Code]) -> dict[bytes, Code]:
 def _code(found: Barcode) -> Code:
     symbology = found.symbology.name
     extra = found.extra if isinstance(found.extra, dict) else {}  # None for Code 128
-    weak = symbology in WEAK or extra.get("UEC") == 0.0  # all of its error correction is used up
-    return Code(data=found.bytes, text=found.text, symbology=symbology, weak=weak)
+    spare = float(extra.get("UEC", 1.0))  # only QR codes say so
+    weak = symbology in WEAK or spare == 0.0  # all of its error correction is used up
+    return Code(data=found.bytes, text=found.text, symbology=symbology, weak=weak, spare=spare)
 
 
 def _half(grey: Grey) -> Grey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import signal
 import sys
@@ -16,12 +17,14 @@ import cv2
 import numpy as np
 
 from device.decoder import Decoder, View
-from device.sight import EyeFault, EyeSaid, Seen
+from device.sight import EyeFault, EyeSaid, InView, Seen
+from device.waiting import Waiting
 from hardware.parts import Camera, CameraError, Frame, Grey
 
 BEAT_S: Final = 0.5  # seconds after which it says at least that it lives
 RETRY_S: Final = 0.25  # seconds before a failed camera is opened again, then twice as long each time
 RETRY_MAX_S: Final = 2.0
+IN_VIEW_S: Final = 2.0  # seconds from one list of all codes in view to the next, where somebody wants it
 STEP: Final = 8  # the state of a picture is judged by every 8th pixel of every 8th row
 
 BLACK_BELOW: Final = 8  # grey levels, the mean of a covered lens
@@ -46,8 +49,13 @@ def run(
     stall_s: float,
     budget_ms: float,
     gone_s: float,
+    line: float | None = None,
+    all_in_view: bool = False,
 ) -> None:
-    """Be the process. It ends with `parent`, the id of the gate's process, and leaves Ctrl-C to it."""
+    """Be the process. It ends with `parent`, the id of the gate's process, and leaves Ctrl-C to it.
+
+    `line` asks for the people who wait, as `Waiting` takes it; None: nobody counts them.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _belong_to(parent)
     cv2.setNumThreads(1)  # the gate's own work and the page's browser need the other cores
@@ -57,6 +65,9 @@ def run(
         stall_s=stall_s,
         decoder=Decoder(budget_ms),
         view=View(gone_s),
+        waiting=None if line is None else Waiting(line),
+        all_in_view=all_in_view,
+        period_s=1 / fps,
     )
     with contextlib.suppress(BrokenPipeError):  # the gate is gone: nobody is left to tell
         retina.run()
@@ -87,12 +98,27 @@ def camera(driver: str, *, source: str, width: int, height: int, fps: int) -> Ca
 class Retina:
     """Looks through a camera and says what it sees, for as long as there is someone to say it to."""
 
-    def __init__(self, open_: Open, say: Say, *, stall_s: float, decoder: Decoder, view: View) -> None:
+    def __init__(
+        self,
+        open_: Open,
+        say: Say,
+        *,
+        stall_s: float,
+        decoder: Decoder,
+        view: View,
+        waiting: Waiting | None = None,
+        all_in_view: bool = False,
+        period_s: float = 1 / 30,
+    ) -> None:
         self._open = open_
         self._say = say
         self._stall_s = stall_s
         self._decoder = decoder
         self._view = view
+        self._waiting = waiting
+        self._all_in_view = all_in_view
+        self._all_said_at = -math.inf
+        self._period_s = period_s
         self._picture = Picture()
         self._spoke_at = 0.0
         self._wait_s = RETRY_S
@@ -121,11 +147,17 @@ class Retina:
                 frame = eye.read(self._stall_s)
 
     def _see(self, frame: Frame) -> None:
+        begun = time.monotonic()
         for fault in self._picture.judge(frame):
             self._tell(fault)
         codes = self._decoder.read(frame)
         for code in self._view.news(codes, frame.at):
             self._tell(Seen(code=code, frame_at=frame.at, read_at=time.monotonic()))
+        if self._all_in_view and frame.at - self._all_said_at >= IN_VIEW_S:
+            self._all_said_at = frame.at
+            self._tell(InView(codes=tuple(codes), still=self._decoder.still(frame.at), frame_at=frame.at))
+        if self._waiting and (people := self._waiting.look(frame, begun + self._period_s - time.monotonic())):
+            self._tell(people)  # after the codes, in what time they left
         if time.monotonic() - self._spoke_at >= BEAT_S:
             self._tell(None)
 

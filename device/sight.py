@@ -14,6 +14,7 @@ class Code:
     text: str
     symbology: str  # zxing-cpp's names: QRCode, DataMatrix, Aztec, PDF417, Code128
     weak: bool = False  # no checksum of its own vouches for it: believe it only when a second frame agrees
+    spare: float = 1.0  # share of its error correction that was not needed: dirt and scratches use it up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,4 +35,22 @@ class EyeFault:
     detail: str = ""
 
 
-EyeSaid = Seen | EyeFault
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """An estimate of who stands before the lens; said about once a second."""
+
+    waiting: int  # beside whoever is being served
+    near: int  # beyond the first, how many stand nearer than the line on the ground
+    frame_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class InView:
+    """Every code that is before the lens, said every few seconds; `still` when nothing moved in the second before."""
+
+    codes: tuple[Code, ...]
+    still: bool
+    frame_at: float
+
+
+EyeSaid = Seen | EyeFault | Counted | InView

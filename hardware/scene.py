@@ -39,6 +39,13 @@ class Scene(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     invert: bool = False  # a screen in dark mode
     glare: Annotated[float, Meta(ge=0, le=1)] = 0.0  # 1 whites out a spot on the code
 
+    poster: str = ""  # the text of the entrance's printed code, which hangs in the upper right corner; "": none does
+    poster_fade: Annotated[float, Meta(ge=0, le=1)] = 0.0  # 0 is fresh print, 1 is blank paper
+    poster_covered: bool = False  # a hand before a third of it
+
+    waiting: Annotated[int, Meta(ge=0, le=10)] = 0  # people who stand in line
+    near: bool = False  # one at the reader, and one who stands nearer behind than a metre
+
     camera: CameraState = "ok"
 
     forehead_c: Celsius | None = None  # None: nobody is there, so the wall is measured

@@ -10,6 +10,10 @@
     tailgate                        two go in, the second close behind the first
     loiter                          break the outer beam and step back
     passed                          let the turnstile say that someone went
+    poster TEXT|none                hang up the entrance's printed code, fresh; or take it down
+    poster faded|covered            let it fade until it cannot be read, or hold a hand before it
+    waiting COUNT                   let so many people stand in line, ten at most
+    near yes|no                     let one stand close behind another who is at the reader
     heat CELSIUS                    bring a forehead of that temperature before the thermometer
     nobody                          take it away
     present yes|no                  be at the guard's place, or leave it
@@ -41,11 +45,17 @@ BOUNCES: Final = 6
 STEP_S: Final = 0.15  # from one edge of a beam to the next for someone who walks
 HOLD_MAX_S: Final = 60.0
 ANSWERS: Final = ("yes", "no")
+FADED: Final = 0.99  # of its ink is gone
 APART: Final = (
     "camera",
     "thermometer",
     "forehead_c",
     "ambient_c",
+    "poster",
+    "poster_fade",
+    "poster_covered",
+    "waiting",
+    "near",
 )  # of Scene: what a code that is held up does not change
 
 
@@ -90,6 +100,9 @@ class Stage:
             "tailgate": self._plain(lambda: self._beams("outer inner -outer outer -inner inner -outer -inner")),
             "loiter": self._plain(lambda: self._beams("outer -outer")),
             "passed": self._plain(lambda: self._close("turnstile_passed")),
+            "poster": self._poster,
+            "waiting": lambda said: self._change(waiting=said),
+            "near": lambda said: self._change(near=_one_of(said, "near", ANSWERS) == "yes"),
             "heat": lambda said: self._change(forehead_c=said),
             "nobody": self._plain(lambda: self._change(forehead_c=None)),
             "present": lambda said: self._switch("presence", _one_of(said, "present", ANSWERS)),
@@ -134,6 +147,17 @@ class Stage:
                 save(self._path, msgspec.convert(kept | fields, Scene, strict=False))
         except (SceneError, msgspec.ValidationError) as error:
             raise StageError(f"the scene cannot be so: {error}") from error
+
+    def _poster(self, said: str) -> None:
+        match said:
+            case "":
+                raise StageError("poster of what text? Or poster none, poster faded, poster covered")
+            case "faded":
+                self._change(poster_fade=FADED)
+            case "covered":
+                self._change(poster_covered=True)
+            case _:
+                self._change(poster="" if said == "none" else said, poster_fade=0, poster_covered=False)
 
     def _hold(self, said: str) -> None:
         try:

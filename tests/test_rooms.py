@@ -36,6 +36,8 @@ PURE: Final = (
     "device/passage.py",
     "device/duty.py",
     "device/commands.py",
+    "device/crowd.py",
+    "device/poster.py",
     "device/forehead.py",
     "device/codes/*.py",
     "controller/rules.py",
@@ -44,7 +46,7 @@ KEEPS_A_FILE: Final = "device/codes/trust.py"  # the site's secret, read and mad
 IMPURE: Final = ("asyncio", "gpiozero", "os", "paho", "socket", "sqlite3", "subprocess", "threading", "time")
 
 # Whatever touches a device or a picture does it in one known place.
-READERS: Final = ("device/decoder.py", "device/looks.py", "device/retina.py", "device/scan.py")
+READERS: Final = ("device/decoder.py", "device/looks.py", "device/retina.py", "device/scan.py", "device/waiting.py")
 ONLY_IN: Final = {
     "picamera2": ("hardware/*",),
     "smbus2": ("hardware/*",),

@@ -7,17 +7,24 @@ import numpy as np
 import segno
 import zxingcpp
 
+from hardware.camera.people import AT_THE_READER, TOO_NEAR, queue, stand
 from hardware.parts import Grey
 from hardware.scene import Scene, SceneError
 
 SCREEN = 1.5  # a phone's screen is this much wider than the code on it, which leaves it a quiet zone
 TALL = 1.9  # a phone's height over its width
+POSTER = 0.3  # of the picture's height
+PAPER, INK, SKIN = 225, 30, 165
 SHIFTS = 64  # noise is one tile, cut at any of 64 x 64 places
 
 
 def draw(scene: Scene, width: int, height: int) -> Grey:
     """Return the still picture, uint8 of (height, width). Raise SceneError when the code cannot be drawn."""
     picture = _lobby(width, height)
+    if scene.poster:
+        _hang(picture, scene)
+    if scene.waiting or scene.near:
+        picture = stand(picture, [*queue(scene.waiting), *((AT_THE_READER, TOO_NEAR) if scene.near else ())])
     if content := scene.content():
         code = _code(content, scene)
         picture = _hold_up(_phone(code, inverted=scene.invert), max(code.shape), scene, picture)
@@ -54,6 +61,21 @@ def _lobby(width: int, height: int) -> Grey:
     cv2.rectangle(wall, (left, top), (right, height), 95, thickness=-1)
     cv2.rectangle(wall, (left, top), (right, height), 70, thickness=max(1, width // 200))
     return _grey(wall)
+
+
+def _hang(lobby: Grey, scene: Scene) -> None:
+    """Hang the poster in the upper right corner, a quarter of the picture high."""
+    try:
+        code = np.pad(_qr(scene.poster), 4, constant_values=255)
+    except ValueError as error:
+        raise SceneError(f"a poster of {len(scene.poster)} characters does not fit a QR code: {error}") from error
+    scale = max(1, round(POSTER * lobby.shape[0] / len(code)))
+    code = code.repeat(scale, axis=0).repeat(scale, axis=1)
+    side, margin = len(code), lobby.shape[0] // 30
+    print_ = PAPER - (1 - scene.poster_fade) * (PAPER - INK) * (code == 0)
+    if scene.poster_covered:
+        print_[side // 3 :, : side // 2] = SKIN
+    lobby[margin : margin + side, -margin - side : -margin] = print_.round()
 
 
 def _code(content: str | bytes, scene: Scene) -> Grey:
