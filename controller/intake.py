@@ -191,6 +191,7 @@ class Intake:
         entrance = self._entrance(place, heard)
         if isinstance(document, State):
             _checked(document.staffing_since)
+            _checked(document.crowded_since or document.at)
             self._store.clock(entrance, unsure=document.clock == "unset", at=self._at)
         if isinstance(document, Health):
             for fault in document.faults:

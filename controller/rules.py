@@ -63,6 +63,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     takeovers: Run | None = None  # a second connection with the same key took the place of the first
     quarantined: Run | None = None
     faults: tuple[OpenFault, ...] = ()  # as the gate said last
+    crowded_since: datetime | None = None  # None: it is not crowded, or nobody looks
+    waiting: int | None = None  # people, by the gate's estimate
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -275,8 +277,54 @@ def tamper(facts: Facts, rules: RulesSection) -> Finding | None:  # noqa: ARG001
     )
 
 
+def crowding(facts: Facts, rules: RulesSection) -> Finding | None:
+    """The gate estimates that many wait. What an offline gate said last is no longer known to be true."""
+    if facts.crowded_since is None or lost_since(facts, rules) is not None:
+        return None
+    count = "?" if facts.waiting is None else str(facts.waiting)
+    return Finding(
+        severity="warning",
+        since=facts.crowded_since,
+        what=Text(f"排队拥挤，估计至少 {count} 人等候", f"crowded: {count} or more wait, by estimate"),
+        next_step=Text("请加派人手或加开入口", "send more staff, or open another entrance"),
+    )
+
+
+def poster_unreadable(facts: Facts, rules: RulesSection) -> Finding | None:
+    """The entrance's own printed code is worn, covered or gone, or was not held up for the daily check."""
+    fault = _open(facts, "poster_unreadable")
+    if fault is None or lost_since(facts, rules) is not None:
+        return None
+    detail = fault.detail[:LONGEST_DETAIL]
+    return Finding(
+        severity="warning",
+        since=fault.since,
+        what=Text(f"入口码无法识读：{detail}", f"the entrance's printed code cannot be read: {detail}"),
+        next_step=Text("请清洁、重新打印或重新张贴入口码", "clean it, print it anew, or hang it up again"),
+    )
+
+
+def poster_foreign(facts: Facts, rules: RulesSection) -> Finding | None:
+    """Where only the entrance's own code belongs there is another, perhaps a sticker over it."""
+    fault = _open(facts, "poster_foreign")
+    if fault is None or lost_since(facts, rules) is not None:
+        return None
+    detail = fault.detail[:LONGEST_DETAIL]
+    return Finding(
+        severity="critical",
+        since=fault.since,
+        what=Text(f"出现非本入口的码，可能被贴换：{detail}", f"another code in its place, perhaps a sticker: {detail}"),
+        next_step=Text("请立即查看并移除，勿扫描该码", "look at once and take it away; do not scan it"),
+    )
+
+
+def _open(facts: Facts, name: str) -> OpenFault | None:
+    return next((fault for fault in facts.faults if fault.fault == name), None)
+
+
 def _since(facts: Facts, name: str) -> datetime | None:
-    return next((fault.since for fault in facts.faults if fault.fault == name), None)
+    fault = _open(facts, name)
+    return fault.since if fault else None
 
 
 RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
@@ -284,6 +332,7 @@ RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
     for rule in (
         abnormal_code, unstaffed_entrance, gate_offline, clock_unsure, unknown_entrance, stale_trust, cloned_gate,
         unauthorized_client, quarantine, fire, tamper,
+        crowding, poster_unreadable, poster_foreign,
     )
 }  # fmt: skip
 

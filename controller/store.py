@@ -14,7 +14,7 @@ from controller.alerts import Changes, Key
 from controller.database import now, open_to_read, open_to_write, stamp
 from controller.policies import Policies
 from controller.rules import Facts, Run
-from device.wire.messages import Alert, Health, MessageError, OpenFault, Place, Text, decode
+from device.wire.messages import Alert, Health, MessageError, OpenFault, Place, State, Text, decode
 
 Running = Literal["abnormal", "quarantined"]  # what may go on for a while, each a Run
 
@@ -267,6 +267,7 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _facts(row: dict[str, Any], at: datetime) -> Facts:
+    state = _state(row["state"])
     return Facts(
         place=Place(row["site"], row["name"]),
         now=at,
@@ -282,6 +283,8 @@ def _facts(row: dict[str, Any], at: datetime) -> Facts:
         abnormal=_run(row, "abnormal"),
         quarantined=_run(row, "quarantined"),
         faults=_faults(row["health"]),
+        crowded_since=state.crowded_since if state else None,
+        waiting=state.waiting if state else None,
     )
 
 
@@ -294,6 +297,13 @@ def _run(row: dict[str, Any], name: Running) -> Run | None:
         count=row[f"{name}_count"],
         reason=row[f"{name}_reason"],
     )
+
+
+def _state(state: str | None) -> State | None:
+    try:
+        return decode(State, state.encode()) if state else None
+    except MessageError:
+        return None
 
 
 def _faults(health: str | None) -> tuple[OpenFault, ...]:

@@ -49,6 +49,9 @@ ALERTS: Final[dict[str, Text]] = {
     "unauthorized_client": Text("未授权的客户端", "unauthorized client"),
     "fire": Text("消防联动", "fire"),
     "tamper": Text("设备箱被打开", "tamper"),
+    "crowding": Text("排队拥挤", "crowding"),
+    "poster_unreadable": Text("入口码无法识读", "poster unreadable"),
+    "poster_foreign": Text("出现非本入口的码", "foreign poster"),
 }
 REFUSALS: Final[dict[str, Text]] = rules.REFUSED | {
     "twice": Text("同一密钥重复连接", "a second connection with one key"),

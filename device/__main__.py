@@ -115,7 +115,7 @@ class Gate:
         make = thermometer(config)
         self.probe = Probe(make, self.inbox.put) if make else None
         self.inquiry = Inquiry(config.upstream, place, self.inbox.put) if config.upstream.url else None
-        self.eye = Eye(config.camera, config.decoder, self.inbox.put)
+        self.eye = Eye(config.camera, config.decoder, self.inbox.put, crowd=config.crowd, poster=config.poster)
         certificate = Path(config.wire.certificate)
         self.renewal = (
             Renewal(certificate.parent, put=self.inbox.put, renewed=self.link.reconnect)

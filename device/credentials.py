@@ -14,8 +14,8 @@ from device.inquiry import Answered, Inquiry
 from device.pieces import Pieces, Progress
 from device.policy import Policy
 from device.record import Record
-from device.sight import Seen
-from device.wire.messages import Place
+from device.sight import Code, Seen
+from device.wire.messages import ClockState, Place
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,21 @@ class Credentials:
         for late in self._inquiry.overdue(now) if self._inquiry else ():
             yield self._settled(late)
 
+    def look_at(self, code: Code, at: float) -> tuple[Checked, ClockState]:
+        """Check a code that nobody presents, by the clock of which the state is returned as well."""
+        instant = self._clock.read()
+        return self._verified(code, at, instant), instant.state
+
+    def _verified(self, code: Code, at: float, instant: Instant) -> Checked:
+        return codes.verify(
+            code,
+            self._policy.trust,
+            self._place,
+            int(instant.then(at)),  # the moment it was shown, however long the frame waited
+            screen_s=self._rules.screen_s,
+            skew_s=self._rules.skew_s,
+        )
+
     def _check(self, seen: Seen) -> Presented | None:
         instant = self._clock.read()
         code = self._pieces.add(seen.code, instant.mono)
@@ -73,14 +88,7 @@ class Credentials:
             log.info("a code in several pieces: %d of %d", code.have, code.of)
             return None
         seen = replace(seen, code=code)
-        checked = codes.verify(
-            code,
-            self._policy.trust,
-            self._place,
-            int(instant.then(seen.frame_at)),  # the moment it was shown, however long the frame waited
-            screen_s=self._rules.screen_s,
-            skew_s=self._rules.skew_s,
-        )
+        checked = self._verified(code, seen.frame_at, instant)
         if self._inquiry and checked.scheme == codes.UNKNOWN and self._inquiry.owns(code.data):
             self._inquiry.ask(seen, instant.mono)
             return None

@@ -30,8 +30,9 @@ from device.probe import Measured, Unmeasured
 from device.record import Record
 from device.remote import Remote
 from device.renewal import CertificateEnds
-from device.sight import EyeFault, Seen
+from device.sight import Counted, EyeFault, InView, Seen
 from device.standing import Counts, Standing
+from device.surroundings import Surroundings
 from device.verdict import Verdict, decide, judge
 from device.way import Way
 from device.wire import messages
@@ -54,7 +55,7 @@ log = logging.getLogger(__name__)
 
 Said = (
     Seen | EyeFault | Measured | Unmeasured | PartSaid | Heard | LinkChanged | LinkDied | Acked | Answered
-    | CertificateEnds
+    | CertificateEnds | Counted | InView
 )  # fmt: skip
 
 COLOURS: Final[dict[messages.Outcome, Colour]] = {"grant": "green", "refer": "amber", "refuse": "red"}
@@ -100,7 +101,10 @@ class Entrance:
         self._forehead = Forehead(low_c=thermometer.low_c, high_c=thermometer.high_c)
         self._duty = Duty(duty.hours, grace_s=duty.grace_s, shift_s=duty.shift_s, now=now)
         self._flow = Flow(config, record)
-        self._standing = Standing(record=record, policy=policy, clock=clock, duty=self._duty, info=info)
+        self._surroundings = Surroundings(config, record, self._credentials.look_at, now)
+        self._standing = Standing(
+            record=record, policy=policy, clock=clock, duty=self._duty, surroundings=self._surroundings, info=info
+        )
         self._remote = Remote(
             place=self.place,
             allow=config.commands.allow,
@@ -158,18 +162,19 @@ class Entrance:
                 self._record.cleared("thermometer_lost")
             case Unmeasured(detail=detail):
                 self._record.raised("thermometer_lost", detail)
-            case EyeFault(fault=fault, raised=True, detail=detail):
-                self._record.raised(fault, detail)
-            case EyeFault(fault=fault):
-                self._record.cleared(fault)
+            case EyeFault(fault=fault, raised=raised, detail=detail):
+                self._record.stands(fault, (detail or fault) if raised else "")
             case BeamChanged(beam=beam, broken=broken, at=at):
                 self._flow.beam(beam, at, broken=broken)
+                self._surroundings.beam(beam, at, broken=broken)
             case TurnstilePassed(at=at):
                 self._flow.passed(at)
             case Pressed(at=at):
                 self._guard(self._duty.button(at))
             case PresenceChanged(present=present, at=at):
                 self._duty.presence(at, present=present)
+            case Counted() | InView():
+                self._surroundings.take(said)
             case _:
                 self._wire(said)
 
@@ -180,8 +185,10 @@ class Entrance:
         for late in self._credentials.look(now):
             self._judge(late)
         self._flow.look(now)
-        for change in self._duty.look(now, self._local()):
+        local = self._local()
+        for change in self._duty.look(now, local):
             self._guard(change)
+        self._surroundings.look(now, local)
         self._check(now)
         self._remote.look(now)
         self._record.look(now, idle=self._inbox.empty())
@@ -197,6 +204,10 @@ class Entrance:
         seen, checked, instant = presented.seen, presented.checked, presented.instant
         if self._still_shown(checked, seen.code.data):
             log.info("the screen of a code that was granted went on to its next picture")
+            return
+        if self._surroundings.presented(presented, self._local()):
+            if self._config.poster.watch == "daily":
+                self._identify(0)  # it was read; a poster that hangs there is read again and again
             return
         mode = self._config.thermometer.mode
         temperature, celsius = self._forehead.judge(self._clock.mono()) if mode != "off" else ("off", None)

@@ -9,6 +9,7 @@ from device.clock import Clock
 from device.duty import Duty
 from device.policy import Policy
 from device.record import Record
+from device.surroundings import Surroundings
 from device.wire import messages
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,21 @@ class Counts(NamedTuple):
 class Standing:
     """Says each document when it changes, and all of them on every connection."""
 
-    def __init__(self, *, record: Record, policy: Policy, clock: Clock, duty: Duty, info: messages.Info) -> None:
+    def __init__(
+        self,
+        *,
+        record: Record,
+        policy: Policy,
+        clock: Clock,
+        duty: Duty,
+        surroundings: Surroundings,
+        info: messages.Info,
+    ) -> None:
         self._record = record
         self._policy = policy
         self._clock = clock
         self._duty = duty
+        self._surroundings = surroundings
         self._info = info
         self._said: tuple[tuple[object, ...], float] = ((), 0.0)
 
@@ -56,10 +67,13 @@ class Standing:
         self._record.retain("policy/applied", self._policy.applied(self._clock.wall()))
 
     def look(self, now: float, counts: Counts) -> None:
-        """Say the state at once when guard or clock changed, and its counters every so often."""
-        counters = (*counts, self._record.depth)
+        """Say the state at once when guard, clock or crowd changed, and its counters every so often."""
+        around = self._surroundings
+        counters = (*counts, self._record.depth, around.waiting)
         instant = self._clock.read()
-        urgent = (self._duty.staffing, self._duty.on_duty, instant.state)
+        urgent = (
+            self._duty.staffing, self._duty.on_duty, instant.state, around.crowded_since, around.too_near
+        )  # fmt: skip
         (said, at), fresh = self._said, (urgent, counters)
         if said == fresh or (said and said[0] == urgent and now - at < STATE_EVERY_S):
             return
@@ -74,6 +88,9 @@ class Standing:
             refusals=counts.refusals,
             passages=counts.passages,
             unscanned=counts.unscanned,
+            waiting=around.waiting,
+            crowded_since=None if around.crowded_since is None else self._record.when(around.crowded_since),
+            too_near=around.too_near,
         )
         if self._record.retain("state", state):
             self._said = (fresh, now)

@@ -11,16 +11,17 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from device.config import CameraSection, DecoderSection
+from device.config import CameraSection, CrowdSection, DecoderSection, PosterSection
 from device.eye import Eye
-from device.sight import EyeFault, EyeSaid, Seen
+from device.sight import Counted, EyeFault, EyeSaid, InView, Seen
 from hardware.scene import Scene, save
 
 WITHIN_S = 20.0
+Said = TypeVar("Said", Counted, InView)
 STALL_S = 0.5
 GATE = """
 import multiprocessing, sys, threading
@@ -165,6 +166,33 @@ def test_what_cannot_be_opened_is_said_once_with_its_fix() -> None:
     assert (fault.fault, fault.raised) == ("camera_lost", True)
     assert "no film at '/nowhere/film.mp4': name a picture" in fault.detail
     assert said.empty()
+
+
+def test_people_and_all_that_is_in_view_are_said_where_somebody_asks(tmp_path: Path) -> None:
+    scene, said = tmp_path / "scene.json", queue.SimpleQueue[EyeSaid]()
+    save(scene, Scene(poster="POSTER"))
+    source = CameraSection(driver="emulated", source=str(scene), width=640, height=360)
+    crowd, poster = CrowdSection(mode="on", line=0.8), PosterSection(watch="in_view")
+    eye = Eye(source, DecoderSection(), said.put, crowd=crowd, poster=poster)
+    eye.start()
+    try:
+        counted = until(said, Counted)
+        assert (counted.waiting, counted.near) == (0, 0), "what hangs there is nobody"
+        save(scene, Scene(poster="POSTER", near=True))
+        while not (counted := until(said, Counted)).near:
+            assert counted.waiting == 0
+        assert counted.waiting == 1
+        assert [code.text for code in until(said, InView).codes] == ["POSTER"]
+    finally:
+        eye.stop()
+
+
+def until(said: queue.SimpleQueue[EyeSaid], kind: type[Said]) -> Said:
+    """Return the next that is of this kind."""
+    while True:
+        found = said.get(timeout=WITHIN_S)
+        if isinstance(found, kind):
+            return found
 
 
 def test_an_eye_that_never_opened_can_be_stopped(tmp_path: Path) -> None:

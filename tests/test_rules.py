@@ -132,6 +132,26 @@ def test_fire_and_tamper_are_critical_and_since_when_the_gate_says() -> None:
         assert (alert.severity, alert.since) == ("critical", before(40))
 
 
+def test_a_crowd_is_told_with_how_many_at_least_and_not_of_an_offline_gate() -> None:
+    alert = findings(facts(crowded_since=before(90), waiting=6), SETTINGS)["crowding"]
+    assert (alert.severity, alert.since) == ("warning", before(90))
+    assert alert.what.en == "crowded: 6 or more wait, by estimate"
+    assert "6" in alert.what.zh
+    assert "?" in findings(facts(crowded_since=before(90)), SETTINGS)["crowding"].what.en
+    assert found(waiting=9) == set(), "whether that is a crowd its gate says"
+    assert found(crowded_since=before(90), online=False, online_since=before(99)) == {"gate_offline"}
+
+
+def test_a_poster_is_an_alert_with_what_the_gate_says_of_it() -> None:
+    for kind, severity in (("poster_unreadable", "warning"), ("poster_foreign", "critical")):
+        spoilt = OpenFault(kind, before(40), "so it is")
+        alert = findings(facts(faults=(spoilt,)), SETTINGS)[kind]
+        assert (alert.severity, alert.since) == (severity, before(40))
+        assert alert.what.en.endswith(": so it is")
+        assert alert.what.zh.endswith("：so it is")
+        assert found(faults=(spoilt,), online=False, online_since=before(99)) == {"gate_offline"}
+
+
 def test_what_is_wrong_with_a_person_or_the_gate_is_no_abnormal_code() -> None:
     assert reason_of(scan(1)) is None
     for reason in REFERRED - {"yellow_code"}:
@@ -145,7 +165,7 @@ def test_every_rule_is_named_after_its_alert() -> None:
     assert list(RULES) == [
         "abnormal_code", "unstaffed_entrance", "gate_offline", "clock_unsure", "unknown_entrance", "stale_trust",
         "cloned_gate", "unauthorized_client", "quarantine",
-        "fire", "tamper",
+        "fire", "tamper", "crowding", "poster_unreadable", "poster_foreign",
     ]  # fmt: skip
 
 
@@ -166,8 +186,12 @@ moments = st.none() | st.integers(-(10**7), 10**7).map(before)
         staffing=st.none() | st.sampled_from(get_args(Staffing)),
         staffing_since=moments,
         clock_unsure_since=moments,
+        crowded_since=moments,
+        waiting=st.none() | st.integers(0, 1000),
         **dict.fromkeys(("abnormal", "refused", "takeovers", "quarantined"), runs),
-        faults=st.lists(st.builds(fault, st.sampled_from(["fire", "tamper", "x"])), max_size=3).map(tuple),
+        faults=st.lists(st.builds(fault, st.sampled_from(["fire", "tamper", "poster_foreign", "x"])), max_size=3).map(
+            tuple
+        ),
     )
 )
 def test_no_facts_break_a_rule_and_nobody_is_missed_where_nobody_can_tell(known: Facts) -> None:

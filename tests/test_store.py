@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from controller.database import StoreError, stamp
 from controller.intake import Intake
 from controller.policies import Pass
 from controller.quarantine import Quarantine
-from controller.rules import Finding
+from controller.rules import Facts, Finding
 from controller.store import QUARANTINE_ROWS, Store
 from device.codes.trust import TrustError
 from device.wire.link import Heard
@@ -77,6 +78,24 @@ def fill(store: Store) -> None:
         intake.keep()
         finding = Finding(severity="warning", since=WHEN, what=Text("异常码", "odd"), next_step=Text("看", "look"))
         store.save(Changes({(1, "abnormal_code"): finding}, {}, {}), WHEN)
+
+
+def test_a_crowd_is_known_as_the_gate_said_it_last(store: Store) -> None:
+    store.register(PLACE)
+
+    def said(**crowd: Any) -> Facts:
+        with store.transaction():
+            intake = Intake(store, Quarantine(store), rules=RulesSection(), at=WHEN)
+            intake.hear(Heard(topic=PLACE.topic("state"), payload=encode(state(**crowd))))
+            intake.keep()
+        return store.facts(WHEN)[1]
+
+    assert said().crowded_since is None
+    facts = said(waiting=6, crowded_since=WHEN)
+    assert (facts.waiting, facts.crowded_since) == (6, WHEN)
+    facts = said(waiting=7, crowded_since=datetime(1, 1, 1, tzinfo=UTC))
+    assert facts.waiting == 6, "a time that is none is quarantined"
+    assert said(waiting=1).crowded_since is None
 
 
 def test_a_commit_is_on_disk_and_keys_hold(store: Store) -> None:

@@ -211,6 +211,11 @@ class State(Message, frozen=True, kw_only=True):
     unscanned: int
     spool_depth: int
     clock: ClockState
+    waiting: Annotated[int, Meta(ge=0, le=1000)] | None = (
+        None  # people, an estimate; None: nobody can tell, or nobody asked
+    )
+    crowded_since: datetime | None = None  # None: it is not crowded
+    too_near: bool = False  # somebody stands before the 1-metre line
 
 
 class OpenFault(Struct, frozen=True):

@@ -81,6 +81,8 @@ FAULTS: Final[dict[str, Text]] = {
     "fire": Text("消防联动，闸机常开", "fire: the way is held open"),
     "tamper": Text("设备箱被打开", "the enclosure is open"),
     "guardian_lost": Text("闸机守护进程丢失", "the relay's guardian is lost"),
+    "poster_unreadable": Text("入口码无法识读", "the entrance's printed code cannot be read"),
+    "poster_foreign": Text("出现非本入口的码", "a code that is not this entrance's is where only its own belongs"),
     "policy_refused": Text("下发策略被拒绝", "a policy was refused"),
     "certificate_ends": Text("证书即将到期，无法续期", "the certificate ends and cannot be renewed"),
 }
