@@ -12,7 +12,6 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -192,7 +191,7 @@ def main(*, path: Path | None) -> None:
     """Measure all of it in one run."""
     cv2.setNumThreads(1)
     click.echo(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ", nl=False)
-    click.echo(f"{version('opencv-python') if hasattr(cv2, '__version__') else ''}, threshold {THRESHOLD}")
+    click.echo(f"OpenCV {cv2.__version__}, threshold {THRESHOLD}")
     click.echo(f"\n{'':46} {'n':>4} {'error':>6} {'bias':>6}   {'precision':>10} {'recall':>12} {'ms':>8} {'p95':>8}")
     for name, served, queue in (
         ("drawn, anywhere, nobody at the reader", False, False),

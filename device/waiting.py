@@ -33,13 +33,15 @@ GAP: Final = (9, 3)  # rows and columns between two parts of one person: a coat 
 SMALLEST: Final = 0.002  # share of a picture: a smaller outline is nobody
 SUMMIT: Final = 0.012  # share of the picture's height by which a head stands out over what is beside it
 OF_ITSELF: Final = 0.03  # the same, as a share of the outline's height
+STRIDE: Final = 0.15  # as a share of a person's height, how far feet are from below the head
 AT_THE_READER: Final = 0.99  # share of the height: who reaches the lower edge is being served
 
 
 class Person(NamedTuple):
-    """One head, and the lowest row of what is below it, as a share of the picture's height."""
+    """One head: the lowest row of what is below it, as a share of the picture's height, and in which outline it is."""
 
     feet: float
+    outline: int
 
 
 class Waiting:
@@ -103,10 +105,14 @@ def as_bright_as(before: Grey, now: Grey) -> Grey:
 
 
 def counted(people: list[Person], line: float, at: float) -> Counted:
-    """Say who waits: all but the one who is being served, if somebody is; and how many more than one are too near."""
-    served = any(person.feet >= AT_THE_READER for person in people)
-    near = sum(person.feet > line for person in people) if line else 0
-    return Counted(waiting=len(people) - served, near=max(0, near - 1), frame_at=at)
+    """Say who waits: all but the one who is being served, if somebody is; and how many beside that one are too near.
+
+    Whose feet are hidden by whoever is being served is taken to stand beyond the line: better one warning too few.
+    """
+    served = {person.outline for person in people if person.feet >= AT_THE_READER}
+    near = sum(line < person.feet < AT_THE_READER for person in people)
+    near = max(0, near + len(served) - 1) if line else 0
+    return Counted(waiting=len(people) - bool(served), near=near, frame_at=at)
 
 
 def _people(mask: Grey) -> Iterator[Person]:
@@ -119,24 +125,25 @@ def _people(mask: Grey) -> Iterator[Person]:
         there = outline.any(axis=0)
         heights = np.where(there, height - outline.argmax(axis=0), 0)
         feet = np.where(there, top + height - outline[::-1].argmax(axis=0), 0)
-        for first, last in summits(heights, max(2.0, SUMMIT * mask.shape[0], OF_ITSELF * height)):
-            yield Person(float(feet[first:last].max()) / mask.shape[0])
+        for column in summits(heights, max(2.0, SUMMIT * mask.shape[0], OF_ITSELF * height)):
+            stride = max(1, round(STRIDE * heights[column]))
+            below = feet[max(0, column - stride) : column + stride + 1]
+            yield Person(float(below.max()) / mask.shape[0], label)
 
 
-def summits(heights: NDArray[np.int_], rise: float) -> list[tuple[int, int]]:
-    """Return the columns of each summit that stands out by `rise` on both sides, from valley to valley."""
-    found: list[tuple[int, int]] = []
-    begin = valley = 0
-    low = peak = 0
+def summits(heights: NDArray[np.int_], rise: float) -> list[int]:
+    """Return the columns of the summits, each of which stands out by `rise` on both sides."""
+    found: list[int] = []
+    low = summit = peak = 0
     climbing = True
     for column, height in enumerate([*heights.tolist(), 0]):
-        if climbing:
-            peak = max(peak, height)
-            if peak - height >= rise:
-                climbing, low, valley = False, height, column
-        elif height <= low:
-            low, valley = height, column
-        elif height - low >= rise:
-            found.append((begin, valley))
-            begin, climbing, peak = valley, True, height
-    return [*found, (begin, len(heights))]
+        if climbing and height > peak:
+            summit, peak = column, height
+        elif climbing and peak - height >= rise:
+            found.append(summit)
+            climbing, low = False, height
+        elif not climbing:
+            low = min(low, height)
+            if height - low >= rise:
+                climbing, summit, peak = True, column, height
+    return found or [int(heights.argmax())]
