@@ -85,17 +85,22 @@ class Poster:
         self._others = {identity: other for identity, other in self._others.items() if other.gone_s < GONE_S}
 
     def held(self, local: datetime, *, ours: bool) -> None:
-        """Take the code of an entrance that somebody holds up."""
-        self._held[ours] = local
+        """Take the code of an entrance that somebody holds up; another's matters only at the time of the check."""
+        due = self._due_on(local)
+        if ours or due - EARLY <= local <= due + self._grace:
+            self._held[ours] = local
 
     def look(self, local: datetime | None) -> None:
         """Notice what time it is here; None where nobody knows."""
         if local is None:
             return
-        due = datetime.combine(local.date(), self._check, tzinfo=local.tzinfo)
+        due = self._due_on(local)
         if self._local is not None and self._local < due + self._grace <= local:
             self._due = due
         self._local = local
+
+    def _due_on(self, day: datetime) -> datetime:
+        return datetime.combine(day.date(), self._check, tzinfo=day.tzinfo)
 
     @property
     def unreadable(self) -> str:

@@ -72,7 +72,8 @@ class Standing:
         counters = (*counts, self._record.depth, around.waiting)
         instant = self._clock.read()
         urgent = (
-            self._duty.staffing, self._duty.on_duty, instant.state, around.crowded_since, around.too_near
+            self._duty.staffing, self._duty.on_duty, instant.state,
+            around.waiting is None, around.crowded_since, around.too_near,
         )  # fmt: skip
         (said, at), fresh = self._said, (urgent, counters)
         if said == fresh or (said and said[0] == urgent and now - at < STATE_EVERY_S):

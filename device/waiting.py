@@ -24,7 +24,7 @@ STARVED_S: Final = 3.0  # seconds after which one is taken although the decoder 
 WIDE: Final = 320  # pixels to which a picture is shrunk
 STILL_S: Final = 300.0  # seconds after which what does not move belongs to the place
 RATE: Final = -math.log(0.9) / STILL_S  # MOG2 takes for the place what makes up nine tenths (its backgroundRatio)
-SETTLE: Final = 5  # pictures of which the first idea of the place is made
+SETTLE: Final = 5  # pictures of which the first idea of the place is made; who stands still in them is part of it
 ALL: Final = 0.75  # share of a picture that differs when the light changed or the camera moved, and not people
 
 LIGHTS: Final = 60  # steps from a quarter to four times as bright
@@ -76,7 +76,7 @@ class Place:
         self._seen = 0
 
     def people(self, grey: Grey) -> list[Person] | None:
-        """Return who is there; None at first and when all of the picture has changed, which is learned anew."""
+        """Return who is there; None while the place is learned, at first and after all of it has changed."""
         rows, columns = grey.shape
         size = (WIDE, max(1, round(WIDE * rows / columns)))
         small = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
@@ -87,6 +87,7 @@ class Place:
         if np.count_nonzero(mask) > ALL * mask.size:
             self._model.apply(small, learningRate=1)
             self._seen = 1
+        if self._seen < SETTLE:
             return None
         mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones(GAP, np.uint8))

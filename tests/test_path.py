@@ -23,7 +23,7 @@ from device.codes import ms1
 from device.codes.trust import make_site_key, trusted
 from device.settings import convert
 from device.wire.link import Heard, Link, LinkSaid
-from device.wire.messages import Place
+from device.wire.messages import PassKind, Place
 from hardware.stage import Stage
 
 NORTH = Place("expo", "north")
@@ -42,9 +42,9 @@ class World(NamedTuple):
     heard: queue.SimpleQueue[LinkSaid]
     policy: int
 
-    def issue(self, *, until: int) -> str:
+    def issue(self, *, until: int, kind: PassKind = "visitor", place: str = "expo") -> str:
         return ms1.issue(
-            self.key, kind="visitor", subject="visitor 1", places=("expo",), not_before=until - DAY, not_after=until
+            self.key, kind=kind, subject="visitor 1", places=(place,), not_before=until - DAY, not_after=until
         )
 
     def until(self, word: str, **fields: Any) -> dict[str, Any]:
@@ -80,6 +80,11 @@ class World(NamedTuple):
 
 @pytest.fixture
 def world(tmp_path: Path, broker: Broker) -> Iterator[World]:
+    yield from at_work(tmp_path, broker)
+
+
+def at_work(tmp_path: Path, broker: Broker, **sections: dict[str, Any]) -> Iterator[World]:
+    """Run a gate, with these sections added to its settings, and its controller."""
     key = Ed25519PrivateKey.generate()
     make_site_key(tmp_path / "site.key")
     scene = tmp_path / "scene.json"
@@ -95,6 +100,7 @@ def world(tmp_path: Path, broker: Broker) -> Iterator[World]:
         "camera": {"driver": "emulated", "source": str(scene), "fps": 15},
         "decoder": {"gone_s": 0.3},
         "pins": {"driver": "mock", "beam_outer": 25, "beam_inner": 16, "fire": 12},
+        **sections,
     }
     gate = Gate(convert(gates.Config, raw, source="test"))
     settings = {"store": {"path": str(tmp_path / "controller.db")}, "wire": wire, "rules": {"abnormal_hold_s": 2}}

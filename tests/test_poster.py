@@ -137,8 +137,10 @@ def test_a_check_counts_a_little_before_its_time_and_not_long_before() -> None:
 def test_the_code_of_another_entrance_at_the_check_is_foreign_until_ours_is_shown() -> None:
     made = poster("daily")
     made.held(MORNING, ours=False)
+    assert made.foreign == "", "an hour before, it is a visitor's mistake"
+    made.held(MORNING + timedelta(minutes=45), ours=False)
     assert made.foreign == "the code held up for the check is not this entrance's"
-    made.held(MORNING + timedelta(seconds=9), ours=True)
+    made.held(MORNING + timedelta(minutes=46), ours=True)
     assert made.foreign == ""
 
 

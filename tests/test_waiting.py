@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from device.sight import Counted
-from device.waiting import PERIOD_S, STARVED_S, Person, Place, Waiting, counted, summits
+from device.waiting import PERIOD_S, SETTLE, STARVED_S, Person, Place, Waiting, counted, summits
 from hardware.camera.drawing import Grain, draw
 from hardware.camera.people import LINE_M, row_of
 from hardware.parts import Frame, Grey
@@ -25,8 +25,9 @@ def seen(**scene: object) -> Grey:
 @pytest.fixture
 def place() -> Place:
     made = Place()
-    assert made.people(seen()) is None, "what is there at first may be anything"
-    for _ in range(7):
+    for _ in range(SETTLE - 1):
+        assert made.people(seen()) is None, "what is there at first may be anything"
+    for _ in range(3):
         assert made.people(seen()) == []
     return made
 
@@ -89,6 +90,8 @@ def test_light_that_changes_is_no_crowd(place: Place) -> None:
 def test_a_camera_that_was_turned_learns_its_new_place(place: Place) -> None:
     elsewhere = np.random.default_rng(1).integers(0, 255, (9, 16), np.uint8).repeat(40, 0).repeat(40, 1)
     assert place.people(GRAIN.over(elsewhere)) is None, "everything differs: nobody can tell"
+    for _ in range(SETTLE - 2):
+        assert place.people(GRAIN.over(elsewhere)) is None
     for _ in range(3):
         assert place.people(GRAIN.over(elsewhere)) == []
 
@@ -112,17 +115,17 @@ def frame(at: float) -> Frame:
 
 def test_a_look_is_taken_once_a_second_in_time_that_is_left() -> None:
     waiting = Waiting(0)
-    assert waiting.look(frame(0), spare_s=9) is None, "the first look learns the place"
-    taken = [second / 10 for second in range(1, 50) if waiting.look(frame(second / 10), spare_s=9)]
-    assert taken == pytest.approx([1, 2, 3, 4])
+    taken = [second / 10 for second in range(90) if waiting.look(frame(second / 10), spare_s=9)]
+    assert taken == pytest.approx([4, 5, 6, 7, 8]), "and the first ones learn the place"
 
 
 def test_without_time_left_a_look_is_taken_seldom_and_not_never() -> None:
     waiting = Waiting(0)
-    waiting.look(frame(0), spare_s=9)
-    assert waiting.look(frame(PERIOD_S), spare_s=9)
-    assert not waiting.look(frame(3 * PERIOD_S), spare_s=0)
-    assert waiting.look(frame(PERIOD_S + STARVED_S), spare_s=0)
+    for number in range(SETTLE):
+        waiting.look(frame(number * PERIOD_S), spare_s=9)
+    assert waiting.look(frame(SETTLE * PERIOD_S), spare_s=9)
+    assert not waiting.look(frame((SETTLE + 2) * PERIOD_S), spare_s=0)
+    assert waiting.look(frame(SETTLE * PERIOD_S + STARVED_S), spare_s=0)
 
 
 def heights(*numbers: int) -> NDArray[np.int_]:
