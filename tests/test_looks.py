@@ -93,6 +93,15 @@ def test_a_code_without_spare_error_correction_is_doubted() -> None:
     assert (code.text, code.weak) == ("HELLO WORLD", True)
 
 
+def test_a_code_says_how_much_of_its_error_correction_is_left() -> None:
+    modules = np.array(segno.make_qr("HELLO WORLD", error="h").matrix, dtype=np.uint8)
+    (fresh,) = FIRST.read(on_paper(modules))
+    modules[-8:, -8:] = 0
+    (worn,) = FIRST.read(on_paper(modules))
+    assert fresh.spare == 1
+    assert 0 < worn.spare < 0.6
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 100), (100, 1), (7, 7), (720, 1280)])
 def test_nothing_is_found_in_an_empty_picture_of_any_size(shape: tuple[int, int]) -> None:
     for grey in (np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)):

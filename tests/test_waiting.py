@@ -81,6 +81,12 @@ def test_one_may_stand_before_the_line_and_what_is_hidden_is_not_held_against_an
     assert counted(people, 0.9, 1.0).near == near
 
 
+def test_a_bird_is_nobody(place: Place) -> None:
+    picture = seen()
+    picture[200:214, 300:314] = 20
+    assert place.people(picture) == []
+
+
 def test_light_that_changes_is_no_crowd(place: Place) -> None:
     for light in (0.3, 1.2, 0.6):
         assert place.people(seen(light=light)) == []
