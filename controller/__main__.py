@@ -39,6 +39,7 @@ class Controller:
         self.desk = Desk(
             store=self.store,
             rules=config.rules,
+            alerts=config.alerts,
             inbox=self.inbox,
             say=self.link.say,
             watch=self._dead,

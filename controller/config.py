@@ -55,6 +55,32 @@ class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 600.0
 
 
+class AlertsSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes of an alert that is open."""
+
+    escalate_critical_s: Annotated[
+        float, Meta(ge=0, le=86400, description="seconds for somebody to acknowledge a critical alert; 0: for ever")
+    ] = 120.0
+    escalate_warning_s: Annotated[float, Meta(ge=0, le=86400, description="seconds for a warning, likewise")] = 900.0
+    escalate_info_s: Annotated[
+        float, Meta(ge=0, le=86400, description="seconds for an alert that only informs, likewise")
+    ] = 0.0
+    again_s: Annotated[
+        float,
+        Meta(ge=60, le=604800, description="seconds until what was resolved by hand is raised again if still true"),
+    ] = 3600.0
+    update_s: Annotated[
+        float,
+        Meta(ge=0, le=3600, description="seconds between two messages about one alert that only counts on"),
+    ] = 5.0
+
+    def patience_s(self, severity: str) -> float:
+        """Return how long somebody has to take an alert on."""
+        return {"critical": self.escalate_critical_s, "warning": self.escalate_warning_s}.get(
+            severity, self.escalate_info_s
+        )
+
+
 class IdentitySection(Struct, frozen=True, forbid_unknown_fields=True):
     """Who may speak on the broker."""
 
@@ -84,6 +110,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     wire: Wire = msgspec.field(default_factory=Wire)
     identity: IdentitySection = IdentitySection()
     rules: RulesSection = RulesSection()
+    alerts: AlertsSection = AlertsSection()
     passes: PassesSection = PassesSection()
 
 

@@ -15,13 +15,12 @@ from typing import Final
 
 import msgspec
 
-from controller import notify
-from controller.alerts import Changes, Key, compare
+from controller.alerts import Changes, Key, compare, overdue, quiet
 from controller.attempts import Attempts
-from controller.config import RulesSection
+from controller.config import AlertsSection, RulesSection
 from controller.database import now
 from controller.intake import Intake
-from controller.notify import Say
+from controller.notify import Crier, Say
 from controller.quarantine import Quarantine
 from controller.retention import Retention
 from controller.rules import Facts, findings
@@ -36,6 +35,8 @@ TICK_S: Final = 1.0  # between looks at what time alone brings about, and at wha
 REPEAT_S: Final = 0.5  # a gate that repeats what is committed may have missed an ack: said again once in this time
 RETURN_S: Final = 10.0  # a gate that lost its broker is back within this; its link waits up to 8 s between attempts
 
+
+ALERTS: Final = AlertsSection()
 
 Told = LinkSaid | Attempts
 
@@ -54,6 +55,7 @@ class Desk:
         rules: RulesSection,
         inbox: queue.SimpleQueue[Told | None],
         say: Say,
+        alerts: AlertsSection = ALERTS,
         return_s: float = RETURN_S,
         watch: Callable[[], str] = lambda: "",
         retention_days: int = 0,
@@ -62,6 +64,8 @@ class Desk:
         self._rules = rules
         self._inbox = inbox
         self._say = say
+        self._alerts = alerts
+        self._crier = Crier(say, alerts.update_s)
         self._watch = watch
         self._return_s = max(return_s, rules.offline_grace_s)
         self._quarantine = Quarantine(store)
@@ -130,10 +134,15 @@ class Desk:
             intake.keep()
             self._told |= intake.told
             self._miss(at)
-            changes, before = self._judge(None if tick else intake.touched, at)
+            only = None if tick else intake.touched
+            changes, before = self._judge(only, at)
+            if tick:
+                self._escalate(at)
         self._acknowledge(intake)
-        self._announce(changes, before)
-        self._clear(intake.alerts)
+        self._log(changes, before)
+        if self._up:
+            self._announce(only, at)
+            self._clear(intake.alerts)
         if tick:
             self._policy()
             self._retention.look(at)
@@ -155,10 +164,26 @@ class Desk:
             for entrance, facts in self._store.facts(at, only).items()
             for kind, finding in findings(self._known(facts), self._rules).items()
         }
-        before = self._store.open_alerts(only)
-        changes = compare(before, found)
+        before, dismissed = self._store.open_alerts(only, at=at), self._store.dismissed(only)
+        still = quiet(dismissed, found, at, self._alerts.again_s)
+        self._store.forget_dismissals(dismissed.keys() - still)
+        changes = compare(before, found, still)
         self._store.save(changes, at)
         return changes, before
+
+    def _escalate(self, at: datetime) -> None:
+        """Write down which alerts nobody took on in time."""
+        waiting = self._store.raised_at()
+        if waiting:
+            alerts = self._store.open_alerts(at=at).values()
+            self._store.escalate(
+                [
+                    alert.id
+                    for alert in alerts
+                    if alert.id in waiting and overdue(alert, waiting[alert.id], at, self._alerts)
+                ],
+                at,
+            )
 
     def _known(self, facts: Facts) -> Facts:
         """Add what the broker refused, which the store does not know."""
@@ -169,8 +194,8 @@ class Desk:
         """Say where every spool stands and what is open, so that gates and people can go on."""
         for place, spool, seq in self._store.spools():
             self._ack(place, spool, seq)
-        for alert in self._store.open_alerts().values():
-            notify.tell(self._say, alert)
+        self._crier.forget()
+        self._announce(None, now())
         if not self._ready:
             self._ready = True
             log.info(
@@ -190,25 +215,30 @@ class Desk:
         self._acked_at[place, spool] = time.monotonic()
         self._say(place.topic("ack"), encode(Ack(spool=spool, seq=seq)))
 
-    def _announce(self, changes: Changes, before: dict[Key, Alert]) -> None:
-        """Say what was raised before what was resolved: an alert may end because another began."""
-        news = changes.raised.keys() | changes.changed.keys()
-        if news:
-            for key, alert in self._store.open_alerts({entrance for entrance, _ in news}).items():
-                if key in news:
-                    log.info("%s/%s: %s: %s", alert.site, alert.entrance, alert.kind, alert.what.en)
-                    notify.tell(self._say, alert)
+    def _log(self, changes: Changes, before: dict[Key, Alert]) -> None:
+        places = {
+            number: facts.place for number, facts in self._store.facts(now(), {e for e, _ in changes.raised}).items()
+        }
+        for (entrance, kind), finding in changes.raised.items():
+            log.info("%s: %s: %s", places[entrance], kind, finding.what.en)
         for key, resolution in changes.resolved.items():
-            alert = before[key]
-            log.info("%s/%s: %s: %s", alert.site, alert.entrance, alert.kind, resolution)
-            notify.take_back(self._say, Place(alert.site, alert.entrance), alert.kind)
+            log.info("%s/%s: %s: %s", before[key].site, before[key].entrance, before[key].kind, resolution)
+
+    def _announce(self, only: Collection[int] | None, at: datetime) -> None:
+        """Let people know what became of the alerts, also by another program's hand."""
+        if only is None:
+            self._crier.tell(self._store.open_alerts(at=at).values(), None, time.monotonic())
+            self._crier.head(self._store.journal_head())
+        elif only:
+            places = [facts.place for facts in self._store.facts(at, only).values()]
+            self._crier.tell(self._store.open_alerts(only, at=at).values(), places, time.monotonic())
 
     def _clear(self, heard: list[tuple[Place, str]]) -> None:
         """Take back what is on the broker as an alert and is not open: it was resolved while nobody could be told."""
         if heard:
             still = {(Place(alert.site, alert.entrance), alert.kind) for alert in self._store.open_alerts().values()}
             for place, kind in set(heard) - still:
-                notify.take_back(self._say, place, kind)
+                self._crier.take_back(place, kind)
 
     def _policy(self) -> None:
         """Say what the gates are to hold, to each registered one that was not told yet."""

@@ -19,6 +19,7 @@ from device.wire.link import Heard
 from device.wire.messages import (
     COMMAND,
     EVENTS,
+    JOURNAL,
     OLDEST,
     REPLY,
     SEQ,
@@ -118,6 +119,8 @@ class Intake:
             self._store.run(entrance, name, run)
 
     def _hear(self, heard: Heard) -> None:
+        if heard.topic == JOURNAL:
+            return
         place, word = parse_topic(heard.topic)
         if word in OURS or word.startswith((COMMAND, REPLY)):  # what became of a command comes as an event as well
             return

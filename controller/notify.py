@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol
 
-from device.wire.messages import Alert, Place, encode
+import msgspec
 
-log = logging.getLogger(__name__)
+from device.wire.messages import JOURNAL, Alert, Head, Place, encode
 
 
 class Say(Protocol):
@@ -17,14 +17,63 @@ class Say(Protocol):
         """Hand a message over; False when there is no connection."""
 
 
-def tell(say: Say, alert: Alert) -> None:
-    """Say that an alert is open, and what it is about now."""
-    say(topic(Place(alert.site, alert.entrance), alert.kind), encode(alert), qos=1, retain=True)
+class Crier:
+    """Says on MQTT what is open, as far as that is not known there yet. Owned by the desk.
+
+    What an alert's life or severity changes is said at once. One that only counts on is said again after `update_s`:
+    a storm of events is a few messages, and the last of them has it all.
+    """
+
+    def __init__(self, say: Say, update_s: float) -> None:
+        self._say = say
+        self._update_s = update_s
+        self._said: dict[Place, dict[str, tuple[Alert, float]]] = {}
+        self._head: Head | None = None
+
+    def forget(self) -> None:
+        """Know nothing of what is on the broker: there is a new connection to it."""
+        self._said.clear()
+        self._head = None
+
+    def tell(self, alerts: Iterable[Alert], places: Iterable[Place] | None, now_s: float) -> None:
+        """Say what is news in all the alerts that are open at these places, or everywhere.
+
+        What was raised is said before what was resolved: an alert may end because another began.
+        """
+        still: dict[Place, set[str]] = {}
+        for alert in alerts:
+            place = Place(alert.site, alert.entrance)
+            still.setdefault(place, set()).add(alert.kind)
+            said = self._said.setdefault(place, {})
+            if alert.kind not in said or self._news(alert, *said[alert.kind], now_s):
+                said[alert.kind] = (alert, now_s)
+                self._say(topic(place, alert.kind), encode(alert), qos=1, retain=True)
+        for place in list(self._said) if places is None else places:
+            for kind in self._said.get(place, {}).keys() - still.get(place, set()):
+                self.take_back(place, kind)
+
+    def take_back(self, place: Place, kind: str) -> None:
+        """Say that an alert is no longer open."""
+        self._said.get(place, {}).pop(kind, None)
+        self._say(topic(place, kind), b"", qos=1, retain=True)
+
+    def head(self, head: Head) -> None:
+        """Say where the journal ends, so that nobody can cut it shorter unnoticed."""
+        if head != self._head:
+            self._head = head
+            self._say(JOURNAL, encode(head), qos=1, retain=True)
+
+    def _news(self, alert: Alert, before: Alert, said_s: float, now_s: float) -> bool:
+        if _life(alert) != _life(before):
+            return True
+        return now_s - said_s >= self._update_s and alert != msgspec.structs.replace(before, updated=alert.updated)
 
 
-def take_back(say: Say, place: Place, kind: str) -> None:
-    """Say that an alert is no longer open."""
-    say(topic(place, kind), b"", qos=1, retain=True)
+def _life(alert: Alert) -> tuple[Any, ...]:
+    return (
+        alert.id, alert.severity, alert.state, alert.acknowledged_by, alert.note, alert.escalated_at,
+        alert.silenced_until,
+    )  # fmt: skip
 
 
 def topic(place: Place, kind: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from controller.authority import CONTROLLER, place_of
 from device.wire.link import Heard, Link, LinkChanged, LinkSaid, Wire
-from device.wire.messages import ROOT, Place, Status, encode
+from device.wire.messages import JOURNAL, ROOT, Place, Status, encode
 
 CONTROL: Final = "$CONTROL/dynamic-security/v1"
 ANSWERS: Final = f"{CONTROL}/response"
@@ -53,7 +53,7 @@ def controller_rules() -> list[Command]:
     """Return what the controller may do: hear all gates, answer them, and change these rules."""
     hears = [f"{ROOT}/#", "$SYS/#", ANSWERS]
     return [
-        *_allow("publishClientSend", [CONTROL, *(f"{ROOT}/+/+/{word}" for word in CONTROLLER_SAYS)]),
+        *_allow("publishClientSend", [CONTROL, JOURNAL, *(f"{ROOT}/+/+/{word}" for word in CONTROLLER_SAYS)]),
         *_allow("publishClientReceive", hears),
         *_allow("subscribePattern", hears),
     ]

@@ -48,6 +48,12 @@ def count_quarantined(db: Database) -> None:
         db.execute(f"ALTER TABLE entrances ADD COLUMN quarantined_{column}")
 
 
+@migrations()
+def own_alerts(db: Database) -> None:
+    """Let people take alerts on and silence them, and keep every change of an alert in a chain."""
+    db.executescript(OWNED)
+
+
 ENTRANCES: Final = """
 CREATE TABLE entrances (
     id INTEGER PRIMARY KEY,
@@ -262,4 +268,42 @@ CREATE VIEW duties AS SELECT
         ELSE json_extract(payload, '$.since') END AS since,
     clock, received_at, spool, seq
     FROM timeline WHERE kind = 'duty';
+"""
+
+OWNED: Final = """
+ALTER TABLE alerts ADD COLUMN raised_at TEXT; -- by the controller's clock; `since` is when what it is about began
+ALTER TABLE alerts ADD COLUMN acknowledged_at TEXT; -- NULL: nobody has taken it on
+ALTER TABLE alerts ADD COLUMN acknowledged_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE alerts ADD COLUMN escalated_at TEXT; -- when nobody had taken it on in time
+ALTER TABLE alerts ADD COLUMN resolved_by TEXT NOT NULL DEFAULT ''; -- empty: by itself
+ALTER TABLE alerts ADD COLUMN note TEXT NOT NULL DEFAULT ''; -- of whoever acknowledged or resolved it last
+ALTER TABLE alerts ADD COLUMN dismissed INTEGER NOT NULL DEFAULT 0; -- 1: resolved by hand, and still true since
+UPDATE alerts SET raised_at = updated;
+CREATE INDEX dismissed_alerts ON alerts (entrance_id, kind) WHERE dismissed;
+CREATE TABLE silences (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL, -- empty, as the next two: any
+    site TEXT NOT NULL,
+    entrance TEXT NOT NULL,
+    until TEXT NOT NULL, -- also when somebody ended it
+    reason TEXT NOT NULL,
+    by TEXT NOT NULL,
+    at TEXT NOT NULL
+);
+CREATE INDEX silences_until ON silences (until);
+CREATE TABLE journal ( -- every change of an alert; see `menshen journal verify`
+    seq INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    who TEXT NOT NULL, -- an operator's name; empty: the controller itself
+    what TEXT NOT NULL, -- JSON, and nothing in it names anybody else
+    previous TEXT NOT NULL, -- the hash of the entry before; of the first: zeros
+    hash TEXT NOT NULL -- SHA-256 over all of these
+);
+CREATE TRIGGER journal_is_not_changed BEFORE UPDATE ON journal BEGIN SELECT raise(ABORT, 'the journal only grows'); END;
+CREATE TRIGGER journal_is_not_cut BEFORE DELETE ON journal BEGIN SELECT raise(ABORT, 'the journal only grows'); END;
+DROP VIEW open_alerts;
+CREATE VIEW open_alerts AS SELECT
+    a.id, n.site, n.name AS entrance, a.kind, a.severity, a.since, a.count,
+    a.what_zh, a.what_en, a.next_zh, a.next_en, a.updated, a.acknowledged_by, a.note, a.escalated_at
+    FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE a.state = 'open' ORDER BY a.since;
 """

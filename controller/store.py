@@ -10,11 +10,11 @@ from typing import Any, Final, Literal, NamedTuple, Self
 
 import msgspec
 
-from controller.alerts import Changes, Key
+from controller.alarms import Alarms
 from controller.database import now, open_to_read, open_to_write, stamp
 from controller.policies import Policies
 from controller.rules import Facts, Run
-from device.wire.messages import Alert, Health, MessageError, OpenFault, Place, State, Text, decode
+from device.wire.messages import Health, MessageError, OpenFault, Place, State, decode
 
 Running = Literal["abnormal", "quarantined"]  # what may go on for a while, each a Run
 
@@ -46,7 +46,7 @@ class EventRow(NamedTuple):
     payload: str
 
 
-class Store(Policies):
+class Store(Policies, Alarms):
     """One connection, for one thread at a time."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -204,55 +204,6 @@ class Store(Policies):
         )
         self.db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (QUARANTINE_ROWS,))
 
-    # Alerts
-
-    def open_alerts(self, only: Collection[int] | None = None) -> dict[Key, Alert]:
-        """Return the alerts that are open, everywhere or at some entrances."""
-        rows = self.db.query(
-            "SELECT a.*, n.site, n.name FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE a.state = 'open'"
-            " AND (:only IS NULL OR a.entrance_id IN (SELECT value FROM json_each(:only))) ORDER BY a.since",
-            {"only": _listed(only)},
-        )
-        return {(row["entrance_id"], row["kind"]): _alert(row) for row in rows}
-
-    def alerts(self, *, place: Place | None, kind: str | None, only_open: bool, limit: int) -> list[dict[str, Any]]:
-        """Return alerts open and past, the newest first; None asks for any."""
-        return list(
-            self.db.query(
-                "SELECT n.site, n.name AS entrance, a.kind, a.state, a.severity, a.since, a.updated, a.resolved_at,"
-                " a.resolution, a.count, a.what_zh, a.what_en, a.next_zh, a.next_en"
-                " FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE (:site IS NULL OR n.site = :site)"
-                " AND (:entrance IS NULL OR n.name = :entrance) AND (:kind IS NULL OR a.kind = :kind)"
-                " AND (NOT :open OR a.state = 'open') ORDER BY a.since DESC, a.id DESC LIMIT :limit",
-                {**_place(place), "kind": kind, "open": only_open, "limit": limit},
-            )
-        )
-
-    def save(self, changes: Changes, at: datetime) -> None:
-        """Write down what was raised, changed and resolved."""
-        for (entrance, kind), found in (changes.raised | changes.changed).items():
-            columns = {
-                "severity": found.severity, "since": stamp(found.since), "updated": stamp(at), "count": found.count,
-                "what_zh": found.what.zh, "what_en": found.what.en,
-                "next_zh": found.next_step.zh, "next_en": found.next_step.en,
-            }  # fmt: skip
-            self.db.execute(
-                "INSERT INTO alerts (entrance_id, kind, state, severity, since, updated, count,"
-                " what_zh, what_en, next_zh, next_en) VALUES (:entrance, :kind, 'open', :severity, :since, :updated,"
-                " :count, :what_zh, :what_en, :next_zh, :next_en)"
-                " ON CONFLICT (entrance_id, kind) WHERE state = 'open' DO UPDATE SET severity = excluded.severity,"
-                " since = excluded.since, updated = excluded.updated, count = excluded.count,"
-                " what_zh = excluded.what_zh, what_en = excluded.what_en,"
-                " next_zh = excluded.next_zh, next_en = excluded.next_en",
-                {"entrance": entrance, "kind": kind, **columns},
-            )
-        for (entrance, kind), resolution in changes.resolved.items():
-            self.db.execute(
-                "UPDATE alerts SET state = 'resolved', resolved_at = :at, updated = :at, resolution = :resolution"
-                " WHERE entrance_id = :entrance AND kind = :kind AND state = 'open'",
-                {"at": stamp(at), "resolution": resolution, "entrance": entrance, "kind": kind},
-            )
-
 
 def _place(place: Place | None) -> dict[str, str | None]:
     return {"site": place and place.site, "entrance": place and place.entrance}
@@ -315,17 +266,3 @@ def _faults(health: str | None) -> tuple[OpenFault, ...]:
 
 def _open_fault(health: str | None, name: str) -> OpenFault | None:
     return next((fault for fault in _faults(health) if fault.fault == name), None)
-
-
-def _alert(row: dict[str, Any]) -> Alert:
-    return Alert(
-        kind=row["kind"],
-        site=row["site"],
-        entrance=row["name"],
-        severity=row["severity"],
-        since=datetime.fromisoformat(row["since"]),
-        updated=datetime.fromisoformat(row["updated"]),
-        count=row["count"],
-        what=Text(row["what_zh"], row["what_en"]),
-        next_step=Text(row["next_zh"], row["next_en"]),
-    )

@@ -16,7 +16,7 @@ from controller import telling
 from controller.alerts import INHIBITED_BY
 from controller.config import Config, configured
 from device.wire.link import Heard, Link, LinkChanged, LinkDied, LinkSaid
-from device.wire.messages import EVENTS, Alert, AnyEvent, MessageError, Place, Text, decode, parse_topic
+from device.wire.messages import EVENTS, JOURNAL, Alert, AnyEvent, MessageError, Place, Text, decode, parse_topic
 from device.wire.plain import harmless
 from device.wire.words import Language, language, say
 
@@ -46,6 +46,8 @@ class Lines:
 
     def show(self, heard: Heard) -> None:
         """Show a message, if it is one for people."""
+        if heard.topic == JOURNAL:
+            return
         try:
             place, word = parse_topic(heard.topic)
             if self._site not in (None, place.site):

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from controller.__main__ import Controller
 from controller.broker import Broker
-from controller.config import Config, PassesSection, RulesSection, StoreSection
+from controller.config import AlertsSection, Config, PassesSection, RulesSection, StoreSection
 from device.wire.link import Heard, Link, LinkSaid
 from device.wire.messages import OLDEST, Ack, Alert, Event, Message, Place, Scan, State, Status, decode, encode
 
@@ -146,6 +146,7 @@ def configured(broker: Broker, folder: Path, *, hold_s: float = 600, grace_s: fl
         store=StoreSection(path=str(folder / "controller.db")),
         wire=broker.wire,
         rules=RulesSection(abnormal_hold_s=hold_s, offline_grace_s=grace_s, clock_grace_s=grace_s),
+        alerts=AlertsSection(update_s=0),
         passes=PassesSection(issuer=str(folder / "issuer"), site_key=str(folder / "site.key")),
     )
 

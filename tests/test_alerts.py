@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,7 +65,8 @@ def test_the_store_holds_what_is_found(store: Store, lives: list[dict[Key, Findi
     for found in [*lives, {}]:
         with store.transaction():
             store.save(compare(store.open_alerts(), found), WHEN)
-        assert store.open_alerts() == {key: told(key, finding) for key, finding in found.items()}
+        shown = {key: msgspec.structs.replace(alert, id=0) for key, alert in store.open_alerts().items()}
+        assert shown == {key: told(key, finding) for key, finding in found.items()}
 
 
 def test_a_moment_reckoned_anew_is_no_news() -> None:

@@ -109,7 +109,8 @@ def test_a_commit_is_on_disk_and_keys_hold(store: Store) -> None:
 def test_one_alert_is_open_for_an_entrance_and_kind_whatever_a_program_does(store: Store) -> None:
     fill(store)
     again = (
-        "INSERT INTO alerts SELECT 99, entrance_id, kind, ?, severity, since, updated, NULL, NULL, 1, '', '', '', ''"
+        "INSERT INTO alerts (id, entrance_id, kind, state, severity, since, updated, count, what_zh, what_en, next_zh,"
+        " next_en) SELECT 99, entrance_id, kind, ?, severity, since, updated, 1, '', '', '', ''"
     )
     with pytest.raises(sqlite3.IntegrityError):
         store.db.execute(f"{again} FROM alerts", ["open"])

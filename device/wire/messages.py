@@ -33,6 +33,7 @@ Verb = Literal["open", "identify"]
 VERBS: Final[tuple[Verb, ...]] = ("open", "identify")
 COMMAND: Final = "cmd/"  # before the verb in a topic, as is the next
 REPLY: Final = "reply/"
+JOURNAL: Final = f"{ROOT}/journal"  # of the controller, so of no entrance
 COMMAND_S: Final = 10.0  # seconds a command may be good for; a longer one is a late command waiting
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -240,7 +241,10 @@ class Ack(Message, frozen=True, kw_only=True):
 
 
 class Alert(Message, frozen=True, kw_only=True):
-    """Retained on alert/<kind>: the open alert. An empty payload means it is resolved."""
+    """Retained on alert/<kind>: the open alert. An empty payload means it is resolved.
+
+    Escalated: nobody had acknowledged it in time. `silenced_until`: people asked not to be called about it till then.
+    """
 
     kind: str
     site: str
@@ -251,6 +255,19 @@ class Alert(Message, frozen=True, kw_only=True):
     count: int
     what: Text
     next_step: Text
+    id: int = 0
+    state: Literal["raised", "acknowledged", "escalated"] = "raised"
+    acknowledged_by: str = ""
+    note: str = ""
+    escalated_at: datetime | None = None
+    silenced_until: datetime | None = None
+
+
+class Head(Message, frozen=True, kw_only=True):
+    """Retained on menshen/journal: where the controller's journal ends, so that a shorter one is found out."""
+
+    seq: int
+    hash: str
 
 
 class TrustedKey(Struct, frozen=True):
