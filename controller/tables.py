@@ -1,4 +1,4 @@
-"""The commands `menshen events` and `menshen alerts`: what the database holds, as tables, JSON or CSV."""
+"""How rows are printed, as tables, JSON or CSV; and the command `menshen events`."""
 
 from __future__ import annotations
 
@@ -36,13 +36,7 @@ HEADS: Final[dict[str, Text]] = {
     "kind": Text("种类", "kind"),
     "what": Text("事项", "what"),
     "details": Text("详情", "details"),
-    "severity": Text("级别", "severity"),
-    "since": Text("开始", "since"),
-    "until": Text("结束", "until"),
-    "count": Text("次数", "count"),
 }
-OPEN: Final = Text("未解除", "open")
-UNKNOWN: Final = Text("不详", "unknown")
 
 Command = Callable[..., Any]
 
@@ -101,7 +95,7 @@ def place(_context: click.Context, _option: click.Parameter, text: str | None) -
         raise click.BadParameter(str(error)) from error
 
 
-def _since(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+def since(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
     """Read `90s`, `30m`, `1h`, `2d` back from now, or a moment."""
     if text is None:
         return None
@@ -130,7 +124,7 @@ def reading(config: Config) -> Iterator[Store]:
 @click.option("--entrance", callback=place, metavar="SITE/ENTRANCE", help="Only this entrance. 只看一个入口")
 @click.option("--kind", type=click.Choice(KINDS), help="Only this kind. 种类")
 @click.option("--type", "event_type", help="Only this outcome, such as refuse or forced. 结果")
-@click.option("--since", callback=_since, help="Received since: 1h, 2d, or a moment in ISO 8601. 起始时间")
+@click.option("--since", callback=since, help="Received since: 1h, 2d, or a moment in ISO 8601. 起始时间")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many. 条数")
 @formed
 def events(
@@ -152,36 +146,4 @@ def _event(row: dict[str, Any], tongue: Language) -> list[str]:
         say(telling.KINDS[row["kind"]], tongue),
         telling.headline(event, tongue),
         telling.details(event, tongue, clock=row["clock"]),
-    ]
-
-
-@click.command()
-@configured
-@click.option("--entrance", callback=place, metavar="SITE/ENTRANCE", help="Only this entrance. 只看一个入口")
-@click.option("--kind", type=click.Choice(tuple(telling.ALERTS)), help="Only this kind. 种类")
-@click.option("--open", "only_open", is_flag=True, help="Only those that are open now. 只看未解除的")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many. 条数")
-@formed
-def alerts(
-    *, config: Config, entrance: Place | None, kind: str | None, only_open: bool, limit: int, form: Form
-) -> None:
-    """List alerts, the newest first. 告警列表"""
-    with reading(config) as store:
-        rows = store.alerts(place=entrance, kind=kind, only_open=only_open, limit=limit)
-    heads = {name: HEADS[name] for name in ("since", "until", "entrance", "kind", "severity", "count", "what")}
-    show(form, heads, rows, [_alert(row, form.tongue) for row in rows])
-
-
-def _alert(row: dict[str, Any], tongue: Language) -> list[str]:
-    until = say(OPEN, tongue) if row["state"] == "open" else telling.clock(datetime.fromisoformat(row["resolved_at"]))
-    if row["resolution"] == "unknown":
-        until += f" ({say(UNKNOWN, tongue)})"
-    return [
-        telling.clock(datetime.fromisoformat(row["since"])),
-        until,
-        f"{row['site']}/{row['entrance']}",
-        telling.named(telling.ALERTS, row["kind"], tongue),
-        row["severity"],
-        str(row["count"]),
-        row["what_zh"] if tongue == "zh" else row["what_en"],
     ]
