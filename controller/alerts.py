@@ -7,14 +7,12 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from controller.config import AlertsSection
-from controller.rules import Finding
+from controller.rules import INHIBITED_BY, Finding
 from device.wire.messages import Alert
 
 Key = tuple[int, str]  # an entrance's id in the store, and a kind
 Resolution = Literal["over", "unknown", "by_hand"]
 
-# While the second is open nobody can tell about the first: it ends as unknown, which is not the same as over.
-INHIBITED_BY: Final[dict[str, str]] = {"unstaffed_entrance": "gate_offline", "clock_unsure": "gate_offline"}
 SAME_MOMENT: Final = timedelta(seconds=2)  # a gate reckons `since` anew from its clocks each time it says it
 RANKS: Final = ("info", "warning", "critical")
 
@@ -112,4 +110,4 @@ def says_the_same(alert: Alert, finding: Finding) -> bool:
 
 def _resolution(key: Key, found: Mapping[Key, Finding]) -> Resolution:
     entrance, kind = key
-    return "unknown" if (entrance, INHIBITED_BY.get(kind, "")) in found else "over"
+    return "unknown" if any((entrance, other) in found for other in INHIBITED_BY.get(kind, ())) else "over"

@@ -53,6 +53,36 @@ class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
     refused_hold_s: Annotated[
         float, Meta(ge=1, le=86400, description="seconds a refused attempt keeps its alert open after the last one")
     ] = 600.0
+    repeated_tries: Annotated[
+        int, Meta(ge=2, le=5, description="wrong tries in a row, at one entrance or with one code, that are too many")
+    ] = 5
+    repeated_hold_s: Annotated[
+        float, Meta(ge=1, le=86400, description="seconds too many wrong tries keep their alert open after the last")
+    ] = 600.0
+    temperature_hold_s: Annotated[
+        float, Meta(ge=1, le=86400, description="seconds a high temperature keeps its alert open after the last one")
+    ] = 600.0
+    scan_rate_low: Annotated[
+        float, Meta(ge=0, le=1, description="share of passages with a grant, within an hour, below which is an alert")
+    ] = 0.9
+    scan_rate_passages: Annotated[
+        int, Meta(ge=1, le=100000, description="passages within an hour that make a share worth telling")
+    ] = 20
+    unused_grants: Annotated[
+        int, Meta(ge=1, le=1000, description="grants on which nobody goes through that are an alert")
+    ] = 3
+    unused_hold_s: Annotated[
+        float, Meta(ge=1, le=86400, description="seconds an unused grant counts after the last one")
+    ] = 600.0
+    fault_grace_s: Annotated[float, Meta(ge=0, le=3600, description="seconds a gate has to mend a fault by itself")] = (
+        10.0
+    )
+    drift_grace_s: Annotated[
+        float, Meta(ge=1, le=86400, description="seconds a gate that is online has to take a new policy")
+    ] = 120.0
+    silent_s: Annotated[
+        float, Meta(ge=0, le=86400, description="seconds without any event, in open hours, that are an alert; 0: never")
+    ] = 14400.0
 
 
 class AlertsSection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ import logging
 import queue
 import time
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -19,11 +19,12 @@ from controller.alerts import Changes, Key, compare, overdue, quiet
 from controller.attempts import Attempts
 from controller.config import AlertsSection, RulesSection
 from controller.database import now
-from controller.intake import Intake
+from controller.intake import Intake, happened
 from controller.notify import Crier, Say
 from controller.quarantine import Quarantine
 from controller.retention import Retention
-from controller.rules import Facts, findings
+from controller.rules import Facts, findings, reason_of
+from controller.rules.course import Tries
 from controller.store import Store
 from device.wire.link import Heard, LinkChanged, LinkDied, LinkSaid
 from device.wire.messages import Ack, Alert, Place, encode
@@ -39,6 +40,19 @@ RETURN_S: Final = 10.0  # a gate that lost its broker is back within this; its l
 ALERTS: Final = AlertsSection()
 
 Told = LinkSaid | Attempts
+
+
+def tried(store: Store, rules: RulesSection, at: datetime) -> Tries:
+    """Return which wrong codes were tried lately, from the events: nothing else keeps them."""
+    tries, hold = Tries(), timedelta(seconds=rules.repeated_hold_s)
+    for place, scan, received in store.scans(at - rules.repeated_tries * hold):  # a row of so many may be as long
+        if scan.event_type == "grant":
+            tries.good(place.site, scan.code)
+        elif reason_of(scan) and scan.code:
+            when = happened(scan, received, None)
+            if received - when < hold:
+                tries.wrong(place.site, scan.code, when, hold)
+    return tries
 
 
 class DeskError(RuntimeError):
@@ -78,6 +92,7 @@ class Desk:
         self._told: set[int] = set()  # entrances whose status was heard on this connection
         self._policy_said: dict[Place, int] = {}
         self._attempts = Attempts()
+        self._tries = tried(store, rules, now())
 
     def run(self) -> None:
         """Work until told to stop by a None in the inbox; raise DeskError when a thread died."""
@@ -128,7 +143,7 @@ class Desk:
     def _work(self, heard: list[Heard], *, tick: bool) -> None:
         at = now()
         with self._store.transaction():
-            intake = Intake(self._store, self._quarantine, rules=self._rules, at=at)
+            intake = Intake(self._store, self._quarantine, rules=self._rules, at=at, tries=self._tries)
             for each in heard:
                 intake.hear(each)
             intake.keep()

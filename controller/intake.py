@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,10 +12,11 @@ from typing import Final
 import msgspec
 
 from controller.config import RulesSection
+from controller.courses import counts, slot, unscanned
 from controller.database import stamp
 from controller.quarantine import Quarantine
-from controller.rules import Run, reason_of
-from controller.store import EventRow, Running, Spool, Store
+from controller.rules.course import Course, Tries
+from controller.store import EventRow, Spool, Store
 from device.wire.link import Heard
 from device.wire.messages import (
     COMMAND,
@@ -31,8 +33,8 @@ from device.wire.messages import (
     Kind,
     Message,
     MessageError,
+    Passage,
     Place,
-    Scan,
     State,
     Status,
     decode,
@@ -84,7 +86,15 @@ class Progress:
 class Intake:
     """Made for one batch, inside one transaction. `touched` are the entrances that something was heard of."""
 
-    def __init__(self, store: Store, quarantine: Quarantine, *, rules: RulesSection, at: datetime) -> None:
+    def __init__(
+        self,
+        store: Store,
+        quarantine: Quarantine,
+        *,
+        rules: RulesSection,
+        at: datetime,
+        tries: Tries | None = None,
+    ) -> None:
         self.touched: set[int] = set()
         self.told: set[int] = set()  # entrances whose status was heard
         self.greeted: set[Place] = set()  # entrances whose gate came online
@@ -92,15 +102,15 @@ class Intake:
         self.alerts: list[tuple[Place, str]] = []  # place and kind of alerts that are on the broker
         self._store = store
         self._quarantine = quarantine
-        self._holds: dict[Running, timedelta] = {
-            "abnormal": timedelta(seconds=rules.abnormal_hold_s),
-            "quarantined": timedelta(seconds=rules.quarantine_hold_s),
-        }
+        self._rules = rules
+        self._tries = Tries() if tries is None else tries
         self._at = at
         self._received = stamp(at)
         self._entrances: dict[Place, int] = {}
         self._heard: set[int] = set()
-        self._runs: dict[tuple[int, Running], Run] = {}
+        self._courses: dict[int, Course] = {}
+        self._walks: Counter[tuple[int, int]] = Counter()
+        self._unscanned: Counter[tuple[int, int]] = Counter()
         self._boots: set[tuple[int, str]] = set()
         self._rows: list[EventRow] = []
 
@@ -115,8 +125,11 @@ class Intake:
     def keep(self) -> None:
         """Write what was gathered."""
         self._store.keep(self._rows, [Spool(each.id, each.committed, each.lost) for each in self.spools.values()])
-        for (entrance, name), run in self._runs.items():
-            self._store.run(entrance, name, run)
+        for entrance, course in self._courses.items():
+            for name in course.changed:
+                self._store.run(entrance, name, course.runs.get(name))
+        if self._walks:
+            self._store.walk({key: (each, self._unscanned[key]) for key, each in self._walks.items()}, self._at)
 
     def _hear(self, heard: Heard) -> None:
         if heard.topic == JOURNAL:
@@ -168,9 +181,12 @@ class Intake:
         if event.clock == "synced" and (entrance, event.boot) not in self._boots:
             self._boots.add((entrance, event.boot))
             self._store.boot(entrance, event.boot, event.at.timestamp() - event.mono)
-        if isinstance(event, Scan) and (reason := reason_of(event)):
-            began = self._store.began(entrance, event.boot)
-            self._goes_on(entrance, "abnormal", reason, happened(event, self._at, began))
+        began = self._store.began(entrance, event.boot) if event.clock == "unset" else None
+        when = happened(event, self._at, began)
+        self._course(place, entrance).take(event, when, self._at)
+        if isinstance(event, Passage) and counts(event, when, self._at):
+            self._walks[entrance, slot(when)] += 1
+            self._unscanned[entrance, slot(when)] += bool(unscanned(event))
 
     def _pass_over(self, place: Place, entrance: int, headers: Mapping[str, str]) -> None:
         """Count an event that nobody can read as lost, or its gate would send it, and nothing behind it, for ever."""
@@ -225,20 +241,13 @@ class Intake:
             return
         entrance = self._store.entrance(place)
         self.touched.add(entrance)
-        self._goes_on(entrance, "quarantined", reason, self._at)
+        self._course(place, entrance).go_on("quarantined", reason, self._at, self._at)
 
-    def _goes_on(self, entrance: int, name: Running, reason: str, at: datetime) -> None:
-        """Add to a run; what comes from a gate that was offline may be over long since."""
-        hold = self._holds[name]
-        if self._at - at >= hold:
-            return
-        run = self._runs.get((entrance, name)) or getattr(self._store.facts(self._at, [entrance])[entrance], name)
-        if run is None or at - run.last >= hold:
-            run = Run(since=at, last=at, count=0, reason=reason)
-        last = max(run.last, at)
-        self._runs[entrance, name] = Run(
-            since=min(run.since, at), last=last, count=run.count + 1, reason=reason if last == at else run.reason
-        )
+    def _course(self, place: Place, entrance: int) -> Course:
+        if entrance not in self._courses:
+            runs = self._store.runs([entrance]).get(entrance, {})
+            self._courses[entrance] = Course(place.site, runs, self._rules, self._tries)
+        return self._courses[entrance]
 
 
 def happened(event: Event, received: datetime, began: float | None) -> datetime:

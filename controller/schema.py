@@ -54,6 +54,19 @@ def own_alerts(db: Database) -> None:
     db.executescript(OWNED)
 
 
+@migrations()
+def count_more(db: Database) -> None:
+    """Keep runs of anything in a table of their own, and count passages."""
+    db.executescript(COURSES)
+    for name in ("abnormal", "quarantined"):
+        db.execute(
+            f"INSERT INTO runs SELECT id, '{name}', {name}_since, {name}_last, {name}_count, {name}_reason"  # noqa: S608
+            f" FROM entrances WHERE {name}_last IS NOT NULL"
+        )
+        for column in ("since", "last", "count", "reason"):
+            db.execute(f"ALTER TABLE entrances DROP COLUMN {name}_{column}")
+
+
 ENTRANCES: Final = """
 CREATE TABLE entrances (
     id INTEGER PRIMARY KEY,
@@ -306,4 +319,24 @@ CREATE VIEW open_alerts AS SELECT
     a.id, n.site, n.name AS entrance, a.kind, a.severity, a.since, a.count,
     a.what_zh, a.what_en, a.next_zh, a.next_en, a.updated, a.acknowledged_by, a.note, a.escalated_at
     FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE a.state = 'open' ORDER BY a.since;
+"""
+
+COURSES: Final = """
+CREATE TABLE runs ( -- what happened again and again at an entrance, with no long pause: its last run
+    entrance_id INTEGER NOT NULL REFERENCES entrances (id),
+    name TEXT NOT NULL, -- what; see controller/rules/course.py
+    since TEXT NOT NULL,
+    last TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    reason TEXT NOT NULL, -- of the last
+    PRIMARY KEY (entrance_id, name)
+) WITHOUT ROWID;
+CREATE TABLE walks ( -- who went through within the last hours
+    entrance_id INTEGER NOT NULL REFERENCES entrances (id),
+    slot INTEGER NOT NULL, -- seconds since 1970, by 300
+    passages INTEGER NOT NULL,
+    unscanned INTEGER NOT NULL, -- of these, without a grant
+    PRIMARY KEY (entrance_id, slot)
+) WITHOUT ROWID;
+CREATE INDEX walks_of_slot ON walks (slot);
 """

@@ -6,17 +6,16 @@ import json
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
 from controller.alarms import Alarms
+from controller.courses import Courses, Walked
 from controller.database import now, open_to_read, open_to_write, stamp
 from controller.policies import Policies
 from controller.rules import Facts, Run
 from device.wire.messages import Health, MessageError, OpenFault, Place, State, decode
-
-Running = Literal["abnormal", "quarantined"]  # what may go on for a while, each a Run
 
 QUARANTINE_ROWS: Final = 1000  # the newest are kept
 HEAD_BYTES: Final = 256  # of a message in quarantine
@@ -46,7 +45,7 @@ class EventRow(NamedTuple):
     payload: str
 
 
-class Store(Policies, Alarms):
+class Store(Policies, Alarms, Courses):
     """One connection, for one thread at a time."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -81,10 +80,13 @@ class Store(Policies, Alarms):
     def unregister(self, place: Place) -> bool:
         """Forget an entrance until it is heard again; its events stay. False: nobody knew it."""
         with self.transaction():
+            self.db.execute(
+                "DELETE FROM runs WHERE entrance_id = (SELECT id FROM entrances WHERE site = ? AND name = ?)", place
+            )
             return bool(
                 self.db.execute(
                     "UPDATE entrances SET registered_at = NULL, heard_at = NULL, online = NULL, online_since = NULL,"
-                    " state = NULL, clock_unsure_since = NULL, abnormal_last = NULL, quarantined_last = NULL"
+                    " state = NULL, clock_unsure_since = NULL"
                     " WHERE site = ? AND name = ? AND (registered_at IS NOT NULL OR heard_at IS NOT NULL)",
                     place,
                 ).rowcount
@@ -128,18 +130,17 @@ class Store(Policies, Alarms):
             (unsure, stamp(at), entrance),
         )
 
-    def run(self, entrance: int, name: Running, run: Run) -> None:
-        """Keep the run of abnormal codes, or of messages in quarantine, at an entrance."""
-        columns = {"since": stamp(run.since), "last": stamp(run.last), "count": run.count, "reason": run.reason}
-        self.db.table("entrances").update(entrance, {f"{name}_{column}": each for column, each in columns.items()})
-
     def facts(self, at: datetime, only: Collection[int] | None = None) -> dict[int, Facts]:
         """Return what is known now of all entrances, or of some."""
+        runs, walked = self.runs(only), self.walked(at, only)
+        wanted = self.db.execute("SELECT version, changed_at FROM policies").fetchone()
         rows = self.db.query(
             "SELECT * FROM entrances WHERE :only IS NULL OR id IN (SELECT value FROM json_each(:only))",
             {"only": _listed(only)},
         )
-        return {row["id"]: _facts(row, at) for row in rows}
+        return {
+            row["id"]: _facts(row, at, runs.get(row["id"], {}), walked.get(row["id"], Walked()), wanted) for row in rows
+        }
 
     # Events
 
@@ -217,7 +218,10 @@ def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _facts(row: dict[str, Any], at: datetime) -> Facts:
+def _facts(
+    row: dict[str, Any], at: datetime, runs: dict[str, Run], walked: Walked, wanted: tuple[int, str | None]
+) -> Facts:
+    spoke = runs.get("spoke")
     state = _state(row["state"])
     return Facts(
         place=Place(row["site"], row["name"]),
@@ -231,23 +235,29 @@ def _facts(row: dict[str, Any], at: datetime) -> Facts:
         staffing_since=_moment(row["staffing_since"]),
         clock_unsure_since=_moment(row["clock_unsure_since"]),
         stale=_open_fault(row["health"], "stale_trust"),
-        abnormal=_run(row, "abnormal"),
-        quarantined=_run(row, "quarantined"),
+        abnormal=runs.get("abnormal"),
+        quarantined=runs.get("quarantined"),
         faults=_faults(row["health"]),
         crowded_since=state.crowded_since if state else None,
         waiting=state.waiting if state else None,
+        repeated=runs.get("repeated"),
+        hot=runs.get("hot"),
+        unused=runs.get("unused"),
+        spoke_at=spoke.last if spoke else None,
+        passages=walked.passages,
+        unscanned=walked.unscanned,
+        unscanned_since=walked.since,
+        behind_since=_behind_since(row, *wanted),
+        behind_why=row["policy_problem"] or "",
     )
 
 
-def _run(row: dict[str, Any], name: Running) -> Run | None:
-    if row[f"{name}_last"] is None:
+def _behind_since(row: dict[str, Any], version: int, changed_at: str | None) -> datetime | None:
+    """Return since when a gate could hold the policy and does not."""
+    told = row["registered_at"] is not None and row["online"] == 1
+    if not told or not version or row["policy_version"] == version:
         return None
-    return Run(
-        since=datetime.fromisoformat(row[f"{name}_since"]),
-        last=datetime.fromisoformat(row[f"{name}_last"]),
-        count=row[f"{name}_count"],
-        reason=row[f"{name}_reason"],
-    )
+    return max(datetime.fromisoformat(each) for each in (row["online_since"], changed_at, row["registered_at"]) if each)
 
 
 def _state(state: str | None) -> State | None:

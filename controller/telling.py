@@ -52,6 +52,13 @@ ALERTS: Final[dict[str, Text]] = {
     "crowding": Text("排队拥挤", "crowding"),
     "poster_unreadable": Text("入口码无法识读", "poster unreadable"),
     "poster_foreign": Text("出现非本入口的码", "foreign poster"),
+    "repeated_abnormal": Text("连续无效尝试", "repeated abnormal codes"),
+    "temperature_high": Text("体温偏高", "temperature high"),
+    "low_scan_rate": Text("扫码率偏低", "low scan rate"),
+    "granted_not_passed": Text("放行后未通过", "granted, not passed"),
+    "gate_fault": Text("设备故障", "gate fault"),
+    "config_drift": Text("策略未生效", "policy not in force"),
+    "silent_entrance": Text("长时间无事件", "silent entrance"),
 }
 REFUSALS: Final[dict[str, Text]] = rules.REFUSED | {
     "twice": Text("同一密钥重复连接", "a second connection with one key"),

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.text import Text as Line
 
 from controller import telling
-from controller.alerts import INHIBITED_BY
 from controller.config import Config, configured
+from controller.rules import INHIBITED_BY
 from device.wire.link import Heard, Link, LinkChanged, LinkDied, LinkSaid
 from device.wire.messages import EVENTS, JOURNAL, Alert, AnyEvent, MessageError, Place, Text, decode, parse_topic
 from device.wire.plain import harmless
@@ -91,7 +91,7 @@ class Lines:
 
     def _over(self, place: Place, kind: str, name: str) -> None:
         """Show that an alert is no longer open; with its gate offline that is no good news."""
-        unknown = (place, INHIBITED_BY.get(kind)) in self._open
+        unknown = any((place, other) in self._open for other in INHIBITED_BY.get(kind, ()))
         word, detail, style = ("unknown", "cannot_tell", "yellow") if unknown else ("over", "", "green")
         text = say(WORDS[detail], self._tongue) if detail else ""
         self._line(self._now(), str(place), f"{say(WORDS[word], self._tongue)} {name}", text, style)

@@ -300,3 +300,20 @@ def test_a_passage_and_a_duty_are_events_like_a_scan(broker: Broker, tmp_path: P
         ("forced", "in", "expo", "north")
     ]
     assert rows(config, "SELECT change, who, told_by FROM duties") == [("check_in", "guard 7", "badge")]
+
+
+def test_who_went_through_is_counted_for_an_hour(kept: Store) -> None:
+    at, place = now(), Place("expo", "walked")
+    outcomes = ["passed"] * 3 + ["forced", "tailgated", "not_passed"]
+    with kept.transaction():
+        intake = Intake(kept, Quarantine(kept), rules=RulesSection(), at=at)
+        for seq, outcome in enumerate(outcomes, 1):
+            event = Passage(
+                spool="a1b2c3", seq=seq, boot="b", at=at, mono=1, clock="synced", event_type=outcome # type: ignore[arg-type]
+            )  # fmt: skip
+            intake.hear(Heard(topic=place.topic("passage"), payload=encode(event)))
+        intake.keep()
+    for later_s, expected in ((0, (5, 2)), (2400, (5, 2)), (4000, (0, 0))):
+        moment = at + timedelta(seconds=later_s)
+        (facts,) = [each for each in kept.facts(moment).values() if each.place == place]
+        assert (facts.passages, facts.unscanned) == expected

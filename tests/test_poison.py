@@ -88,5 +88,5 @@ def test_what_nobody_can_read_disconnects_nobody_and_holds_nothing_up(strict: Br
         people.stop()
     assert connections(tmp_path) == (1, 1)
     assert rows(config, "SELECT lost FROM spools") == [(len(DAMAGED),)]
-    assert rows(config, "SELECT quarantined_count FROM entrances") >= [(len(DAMAGED) + len(FOREIGN) * 6,)]
+    assert rows(config, "SELECT count FROM runs WHERE name = 'quarantined'") >= [(len(DAMAGED) + len(FOREIGN) * 6,)]
     assert CARD not in str(rows(config, "SELECT payload FROM events"))

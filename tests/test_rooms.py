@@ -40,7 +40,7 @@ PURE: Final = (
     "device/poster.py",
     "device/forehead.py",
     "device/codes/*.py",
-    "controller/rules.py",
+    "controller/rules/*.py",
 )
 KEEPS_A_FILE: Final = "device/codes/trust.py"  # the site's secret, read and made here
 IMPURE: Final = ("asyncio", "gpiozero", "os", "paho", "socket", "sqlite3", "subprocess", "threading", "time")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.config import RulesSection
-from controller.rules import REFUSED, RULES, Facts, Run, findings, gate_offline, reason_of
+from controller.rules import INHIBITED_BY, REFUSED, RULES, Facts, Run, findings, gate_offline, reason_of
 from device.verdict import REFERRED
 from device.wire import words
 from device.wire.messages import OpenFault, Place, Staffing
@@ -55,6 +55,32 @@ def fault(name: str) -> OpenFault:
         ({"staffing": "unstaffed", "staffing_since": before(50)}, {"unstaffed_entrance"}),
         ({"abnormal": run(last_s=599)}, {"abnormal_code"}),
         ({"abnormal": run(last_s=600)}, set()),
+        ({"repeated": run(last_s=599, count=5)}, {"repeated_abnormal"}),
+        ({"repeated": run(last_s=600, count=5)}, set()),
+        ({"hot": run(last_s=599)}, {"temperature_high"}),
+        ({"hot": run(last_s=600)}, set()),
+        ({"unused": run(last_s=5, count=2)}, set()),
+        ({"unused": run(last_s=5, count=3)}, {"granted_not_passed"}),
+        ({"unused": run(last_s=600, count=3)}, set()),
+        ({"passages": 19, "unscanned": 19}, set()),
+        ({"passages": 20, "unscanned": 2}, set()),
+        ({"passages": 20, "unscanned": 3}, {"low_scan_rate"}),
+        ({"passages": 20, "unscanned": 3, "faults": (fault("fire"),)}, {"fire"}),
+        ({"faults": (fault("camera_lost"),)}, {"gate_fault"}),
+        ({"faults": (OpenFault("camera_lost", before(9), ""),)}, set()),
+        ({"faults": (fault("stale_trust"), fault("clock_unset"))}, set()),
+        ({"faults": (fault("camera_lost"),), "online": False, "online_since": before(99)}, {"gate_offline"}),
+        ({"behind_since": before(119)}, set()),
+        ({"behind_since": before(120)}, {"config_drift"}),
+        ({"staffing": "staffed", "staffing_since": before(8000), "online_since": before(14400)}, set()),
+        ({"staffing": "staffed", "staffing_since": before(14399), "online_since": before(20000)}, set()),
+        ({"staffing": "staffed", "staffing_since": before(14400), "online_since": before(20000)}, {"silent_entrance"}),
+        ({"staffing": "off_hours", "staffing_since": before(14400), "online_since": before(20000)}, set()),
+        (
+            {"staffing": "staffed", "staffing_since": before(14400), "online_since": before(20000),
+             "spoke_at": before(14399)},
+            set(),
+        ),
         ({"takeovers": run(last_s=599, count=4)}, set()),
         ({"takeovers": run(last_s=599, count=5)}, {"cloned_gate"}),
         ({"takeovers": run(last_s=600, count=9)}, set()),
@@ -74,8 +100,8 @@ def fault(name: str) -> OpenFault:
         ({"registered_at": before(5), "heard_at": None, "online": None, "online_since": None}, set()),
         ({"registered_at": None, "online": None, "online_since": None}, {"unknown_entrance"}),
         ({"registered_at": None, "online": False, "online_since": before(99)}, {"unknown_entrance", "gate_offline"}),
-        ({"faults": (fault("camera_black"), fault("guardian_lost"))}, set()),
-        ({"faults": (fault("camera_black"), fault("fire"))}, {"fire"}),
+        ({"faults": (fault("camera_black"), fault("guardian_lost"))}, {"gate_fault"}),
+        ({"faults": (fault("camera_black"), fault("fire"))}, {"fire", "gate_fault"}),
         ({"faults": (fault("tamper"),)}, {"tamper"}),
         ({"faults": (fault("fire"),), "online": False, "online_since": before(99)}, {"gate_offline", "fire"}),
     ],
@@ -166,6 +192,8 @@ def test_every_rule_is_named_after_its_alert() -> None:
         "abnormal_code", "unstaffed_entrance", "gate_offline", "clock_unsure", "unknown_entrance", "stale_trust",
         "cloned_gate", "unauthorized_client", "quarantine",
         "fire", "tamper", "crowding", "poster_unreadable", "poster_foreign",
+        "repeated_abnormal", "temperature_high", "low_scan_rate", "granted_not_passed", "gate_fault", "config_drift",
+        "silent_entrance",
     ]  # fmt: skip
 
 
@@ -188,7 +216,12 @@ moments = st.none() | st.integers(-(10**7), 10**7).map(before)
         clock_unsure_since=moments,
         crowded_since=moments,
         waiting=st.none() | st.integers(0, 1000),
-        **dict.fromkeys(("abnormal", "refused", "takeovers", "quarantined"), runs),
+        **dict.fromkeys(("abnormal", "refused", "takeovers", "quarantined", "repeated", "hot", "unused"), runs),
+        spoke_at=moments,
+        passages=st.integers(20, 50),
+        unscanned=st.integers(0, 20),
+        unscanned_since=moments,
+        behind_since=moments,
         faults=st.lists(st.builds(fault, st.sampled_from(["fire", "tamper", "poster_foreign", "x"])), max_size=3).map(
             tuple
         ),
@@ -196,7 +229,8 @@ moments = st.none() | st.integers(-(10**7), 10**7).map(before)
 )
 def test_no_facts_break_a_rule_and_nobody_is_missed_where_nobody_can_tell(known: Facts) -> None:
     now = findings(known, SETTINGS)
-    assert not {"unstaffed_entrance", "gate_offline"} <= set(now)
+    for kind, others in INHIBITED_BY.items():
+        assert kind not in now or not now.keys() & set(others)
     assert "unknown_entrance" not in now or known.registered_at is None
     for finding in now.values():
         assert finding.what.zh

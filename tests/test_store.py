@@ -28,6 +28,7 @@ from device.codes.trust import TrustError
 from device.wire.link import Heard
 from device.wire.messages import (
     Admission,
+    Applied,
     Commanded,
     Duty,
     Event,
@@ -302,3 +303,16 @@ def test_a_stranger_opens_it_with_datasette(store: Store, path: Path) -> None:
     ]
     entrance = get("/controller/entrances.json?_shape=array")[0]
     assert (entrance["title_zh"], entrance["staffing"]) == ("北门", "unstaffed")
+
+
+def test_a_gate_that_is_there_and_holds_an_older_policy_is_behind(store: Store) -> None:
+    fill(store)
+    assert store.facts(WHEN)[1].behind_since is None, "nothing was ever desired"
+    store.revoke("4f0a6c1d2e3b5a79")
+    behind = store.facts(WHEN)[1]
+    assert behind.behind_since is not None
+    assert behind.behind_since > WHEN
+    store.document(1, "policy", Applied(version=store.version() - 1, at=WHEN, problem="no room"))
+    assert store.facts(WHEN)[1].behind_why == "no room"
+    store.document(1, "policy", Applied(version=store.version(), at=WHEN))
+    assert store.facts(WHEN)[1].behind_since is None

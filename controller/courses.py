@@ -1,0 +1,110 @@
+"""What events add up to at each entrance: the part of the store in which runs go on and passages are counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from sqlite_utils import Database
+
+from controller.database import stamp
+from controller.rules.course import REMEMBERED
+from controller.rules.facts import RATE_WINDOW, Run
+from device.wire.messages import EVENTS, Passage, Place, Scan, decode
+
+SLOT_S: Final = 300  # passages are counted in slots of five minutes
+
+
+class Walked(NamedTuple):
+    """How many went through an entrance within a time."""
+
+    passages: int = 0
+    unscanned: int = 0
+    since: datetime | None = None  # the first slot in which somebody had scanned nothing
+
+
+def slot(moment: datetime) -> int:
+    """Return the number of the slot a moment is in."""
+    return int(moment.timestamp()) // SLOT_S
+
+
+class Courses:
+    """Tables runs and walks."""
+
+    db: Database
+
+    def runs(self, only: Collection[int] | None = None) -> dict[int, dict[str, Run]]:
+        """Return what goes on, or did last, at all entrances or some, by its name."""
+        rows = self.db.execute(
+            "SELECT entrance_id, name, since, last, count, reason FROM runs"
+            " WHERE :only IS NULL OR entrance_id IN (SELECT value FROM json_each(:only))",
+            {"only": None if only is None else json.dumps(list(only))},
+        )
+        found: dict[int, dict[str, Run]] = {}
+        for entrance, name, since, last, count, reason in rows:
+            run = Run(
+                since=datetime.fromisoformat(since), last=datetime.fromisoformat(last), count=count, reason=reason
+            )
+            found.setdefault(entrance, {})[name] = run
+        return found
+
+    def run(self, entrance: int, name: str, run: Run | None) -> None:
+        """Keep a run; None: it is over."""
+        if run is None:
+            self.db.execute("DELETE FROM runs WHERE (entrance_id, name) = (?, ?)", (entrance, name))
+        else:
+            self.db.execute(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+                (entrance, name, stamp(run.since), stamp(run.last), run.count, run.reason),
+            )
+
+    def walk(self, walks: Mapping[tuple[int, int], tuple[int, int]], at: datetime) -> None:
+        """Count passages, by slot and entrance: all, and those without a grant."""
+        self.db.conn.executemany(
+            "INSERT INTO walks VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET passages = passages + excluded.passages,"
+            " unscanned = unscanned + excluded.unscanned",
+            [(*key, *counted) for key, counted in walks.items()],
+        )
+        self.db.execute("DELETE FROM walks WHERE slot < ?", (slot(at - 2 * RATE_WINDOW),))
+
+    def walked(self, at: datetime, only: Collection[int] | None = None) -> dict[int, Walked]:
+        """Return how many went through within the last hour."""
+        rows = self.db.execute(
+            "SELECT entrance_id, sum(passages), sum(unscanned), min(iif(unscanned, slot, NULL)) FROM walks"
+            " WHERE slot > :from AND (:only IS NULL OR entrance_id IN (SELECT value FROM json_each(:only)))"
+            " GROUP BY entrance_id",
+            {"from": slot(at - RATE_WINDOW), "only": None if only is None else json.dumps(list(only))},
+        )
+        return {
+            entrance: Walked(passages, unscanned, None if first is None else begun(first, at))
+            for entrance, passages, unscanned, first in rows
+        }
+
+    def scans(self, since: datetime) -> list[tuple[Place, Scan, datetime]]:
+        """Return the scans received since then, the newest of them, in the order in which they came."""
+        rows = self.db.execute(
+            "SELECT n.site, n.name, e.payload, e.received_at FROM events e JOIN entrances n ON n.id = e.entrance_id"
+            " WHERE e.received_at >= ? AND e.kind = 'scan' ORDER BY e.rowid DESC LIMIT ?",
+            (stamp(since), REMEMBERED),
+        ).fetchall()
+        return [
+            (Place(site, name), decode(EVENTS["scan"], payload.encode()), datetime.fromisoformat(at))  # type: ignore[misc]
+            for site, name, payload, at in reversed(rows)
+        ]
+
+
+def begun(number: int, at: datetime) -> datetime:
+    """Return when a slot began."""
+    return datetime.fromtimestamp(number * SLOT_S, tz=at.tzinfo)
+
+
+def unscanned(passage: Passage) -> bool | None:
+    """Tell whether somebody went through with nothing scanned; None: nobody went."""
+    return None if passage.event_type == "not_passed" else passage.event_type in ("forced", "tailgated")
+
+
+def counts(passage: Passage, at: datetime, now: datetime) -> bool:
+    """Tell whether a passage is of the hour that is looked at; what comes late may be long over."""
+    return unscanned(passage) is not None and timedelta() <= now - at < RATE_WINDOW
