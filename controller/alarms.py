@@ -39,22 +39,22 @@ class Alarms:
 
     # What people do. A running desk notices it at its next tick.
 
-    def acknowledge(self, alert_id: int, by: str, note: str = "") -> None:
+    def acknowledge(self, alert_id: int, by: str, note: str = "", *, at: datetime | None = None) -> None:
         """Take an open alert on: it is somebody's now, and is not escalated. Raise AlertError."""
         _check(by, note)
         with self.transaction():
-            alert, at = self._open(alert_id), now()
+            alert, at = self._open(alert_id), at or now()
             self.db.execute(
                 "UPDATE alerts SET acknowledged_at = ?, acknowledged_by = ?, note = ?, updated = ? WHERE id = ?",
                 (stamp(at), by, note, stamp(at), alert_id),
             )
             self._tell(at, by, "acknowledged", alert, noted=bool(note))
 
-    def resolve(self, alert_id: int, by: str, note: str = "") -> None:
+    def resolve(self, alert_id: int, by: str, note: str = "", *, at: datetime | None = None) -> None:
         """End an open alert by hand. It is raised again when there is more of it, or when it is true for long."""
         _check(by, note)
         with self.transaction():
-            alert, at = self._open(alert_id), now()
+            alert, at = self._open(alert_id), at or now()
             self.db.execute(
                 "UPDATE alerts SET state = 'resolved', resolution = 'by_hand', resolved_at = :at, updated = :at,"
                 " resolved_by = :by, note = iif(:note = '', note, :note), dismissed = 1 WHERE id = :id",
@@ -63,14 +63,22 @@ class Alarms:
             self._tell(at, by, "resolved", alert, how="by_hand", noted=bool(note))
 
     def silence(
-        self, by: str, reason: str, until: datetime, *, kind: str = "", site: str = "", entrance: str = ""
+        self,
+        by: str,
+        reason: str,
+        until: datetime,
+        *,
+        kind: str = "",
+        site: str = "",
+        entrance: str = "",
+        at: datetime | None = None,
     ) -> int:
         """Let nobody be called about these alerts until then, and return the silence's id. Raise AlertError.
 
         They are raised and shown all the same, with until when they are silenced.
         """
         _check(by, reason)
-        at = now()
+        at = at or now()
         if not reason.strip():
             raise AlertError("a silence needs a reason: somebody will ask")
         if not (kind or site):
@@ -88,11 +96,11 @@ class Alarms:
             self._silenced(at, by, "silenced", number)
         return number
 
-    def end_silence(self, silence_id: int, by: str) -> None:
+    def end_silence(self, silence_id: int, by: str, *, at: datetime | None = None) -> None:
         """End a silence before its time. Raise AlertError where it is over, or never was."""
         _check(by, "")
         with self.transaction():
-            at = now()
+            at = at or now()
             ended = self.db.execute(
                 "UPDATE silences SET until = :at WHERE id = :id AND until > :at", {"at": stamp(at), "id": silence_id}
             )

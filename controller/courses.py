@@ -86,7 +86,8 @@ class Courses:
         """Return the scans received since then, the newest of them, in the order in which they came."""
         rows = self.db.execute(
             "SELECT n.site, n.name, e.payload, e.received_at FROM events e JOIN entrances n ON n.id = e.entrance_id"
-            " WHERE e.received_at >= ? AND e.kind = 'scan' ORDER BY e.rowid DESC LIMIT ?",
+            " WHERE +e.kind = 'scan' AND e.rowid >= (SELECT rowid FROM events WHERE received_at >= ?"
+            " ORDER BY received_at LIMIT 1) ORDER BY e.rowid DESC LIMIT ?",
             (stamp(since), REMEMBERED),
         ).fetchall()
         return [

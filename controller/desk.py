@@ -37,6 +37,7 @@ REPEAT_S: Final = 0.5  # a gate that repeats what is committed may have missed a
 RETURN_S: Final = 10.0  # a gate that lost its broker is back within this; its link waits up to 8 s between attempts
 
 
+ROW: Final = 24  # pauses that a row of wrong tries, which never pauses longer, may be long
 ALERTS: Final = AlertsSection()
 
 Told = LinkSaid | Attempts
@@ -45,7 +46,7 @@ Told = LinkSaid | Attempts
 def tried(store: Store, rules: RulesSection, at: datetime) -> Tries:
     """Return which wrong codes were tried lately, from the events: nothing else keeps them."""
     tries, hold = Tries(), timedelta(seconds=rules.repeated_hold_s)
-    for place, scan, received in store.scans(at - rules.repeated_tries * hold):  # a row of so many may be as long
+    for place, scan, received in store.scans(at - ROW * hold):
         if scan.event_type == "grant":
             tries.good(place.site, scan.code)
         elif reason_of(scan) and scan.code:
@@ -73,6 +74,7 @@ class Desk:
         return_s: float = RETURN_S,
         watch: Callable[[], str] = lambda: "",
         retention_days: int = 0,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self._store = store
         self._rules = rules
@@ -81,6 +83,7 @@ class Desk:
         self._alerts = alerts
         self._crier = Crier(say, alerts.update_s)
         self._watch = watch
+        self._clock = clock
         self._return_s = max(return_s, rules.offline_grace_s)
         self._quarantine = Quarantine(store)
         self._retention = Retention(store, retention_days)
@@ -92,7 +95,7 @@ class Desk:
         self._told: set[int] = set()  # entrances whose status was heard on this connection
         self._policy_said: dict[Place, int] = {}
         self._attempts = Attempts()
-        self._tries = tried(store, rules, now())
+        self._tries = tried(store, rules, clock())
 
     def run(self) -> None:
         """Work until told to stop by a None in the inbox; raise DeskError when a thread died."""
@@ -141,7 +144,7 @@ class Desk:
             self._told.clear()
 
     def _work(self, heard: list[Heard], *, tick: bool) -> None:
-        at = now()
+        at = self._clock()
         with self._store.transaction():
             intake = Intake(self._store, self._quarantine, rules=self._rules, at=at, tries=self._tries)
             for each in heard:
@@ -210,7 +213,7 @@ class Desk:
         for place, spool, seq in self._store.spools():
             self._ack(place, spool, seq)
         self._crier.forget()
-        self._announce(None, now())
+        self._announce(None, self._clock())
         if not self._ready:
             self._ready = True
             log.info(
@@ -232,7 +235,8 @@ class Desk:
 
     def _log(self, changes: Changes, before: dict[Key, Alert]) -> None:
         places = {
-            number: facts.place for number, facts in self._store.facts(now(), {e for e, _ in changes.raised}).items()
+            number: facts.place
+            for number, facts in self._store.facts(self._clock(), {e for e, _ in changes.raised}).items()
         }
         for (entrance, kind), finding in changes.raised.items():
             log.info("%s: %s: %s", places[entrance], kind, finding.what.en)

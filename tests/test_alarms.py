@@ -98,7 +98,7 @@ def test_what_gets_worse_is_everybodys_again(store: Store) -> None:
 )
 def test_a_silence_covers_what_it_names_until_it_ends(store: Store, what: dict[str, str], silenced: bool) -> None:  # noqa: FBT001
     until = now() + timedelta(hours=1)
-    number = store.silence("guard 7", "the door is being painted", until, **what)
+    number = store.silence("guard 7", "the door is being painted", until, **what)  # type: ignore[arg-type]
     assert alert(store).silenced_until == (until if silenced else None)
     assert store.open_alerts(at=until)[KEY].silenced_until is None
     assert [each["id"] for each in store.silences(now())] == [number]
@@ -121,7 +121,7 @@ def test_a_silence_has_a_reason_an_end_and_an_aim(store: Store) -> None:
         ("painting", now() + timedelta(days=91), {"kind": "fire"}),
     ):
         with pytest.raises(AlertError):
-            store.silence("guard 7", reason, until, **what)
+            store.silence("guard 7", reason, until, **what)  # type: ignore[arg-type]
     assert store.silences() == []
 
 
