@@ -41,7 +41,8 @@ class Broker:
         self._log = folder / "mosquitto.log"
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
-            f"listener {self.wire.port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest stderr\n",
+            f"listener {self.wire.port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest stderr\n"
+            "set_tcp_nodelay true\n",
             encoding="ascii",
         )
         self._process: subprocess.Popen[bytes] | None = None

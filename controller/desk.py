@@ -26,13 +26,14 @@ from controller.retention import Retention
 from controller.rules import Facts, findings, reason_of
 from controller.rules.course import Tries
 from controller.store import Store
+from controller.turns import Turns
 from device.wire.link import Heard, LinkChanged, LinkDied, LinkSaid
 from device.wire.messages import Ack, Alert, Place, encode
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 1000  # messages in one transaction: one fsync for all of them
 TICK_S: Final = 1.0  # between looks at what time alone brings about, and at what other programs wrote
+AT_ONCE: Final = 20_000  # messages looked at before the next batch: a flood must not keep us from working
 REPEAT_S: Final = 0.5  # a gate that repeats what is committed may have missed an ack: said again once in this time
 RETURN_S: Final = 10.0  # a gate that lost its broker is back within this; its link waits up to 8 s between attempts
 
@@ -95,6 +96,10 @@ class Desk:
         self._told: set[int] = set()  # entrances whose status was heard on this connection
         self._policy_said: dict[Place, int] = {}
         self._attempts = Attempts()
+        self._turns = Turns()
+        self._next: tuple[LinkChanged | None] | None = (
+            None  # what the inbox had after all that waits; None in it: the end
+        )
         self._tries = tried(store, rules, clock())
 
     def run(self) -> None:
@@ -104,32 +109,38 @@ class Desk:
                 raise DeskError(dead)
 
     def _turn(self) -> bool:
-        heard, changed, go_on = self._take()
+        """Work off one batch; what came before a change of the connection, or before the end, is worked off first."""
+        if self._next is None:
+            self._take()
+        heard = self._turns.take()
         tick = time.monotonic() - self._ticked_at >= TICK_S
         if heard or tick:
             self._work(heard, tick=tick)
-        if changed:
-            self._link(changed)
-        return go_on
+        if self._next is None or self._turns:
+            return True
+        (said,), self._next = self._next, None
+        if said is not None:
+            self._link(said)
+        return said is not None
 
-    def _take(self) -> tuple[list[Heard], LinkChanged | None, bool]:
-        """Take what waits, up to a batch of it or a change of the connection; False with it when told to stop."""
-        heard: list[Heard] = []
+    def _take(self) -> None:
+        """Let all that was heard wait for its turn, up to a change of the connection or the end."""
+        wait_s = 0.0 if self._turns else max(0.0, self._ticked_at + TICK_S - time.monotonic())
         try:
-            said = self._inbox.get(timeout=max(0.0, self._ticked_at + TICK_S - time.monotonic()))
-            while isinstance(said, Heard | Attempts):
+            for _ in range(AT_ONCE):
+                said = self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait()
+                wait_s = 0.0
                 if isinstance(said, Attempts):
                     self._attempts = said
+                elif isinstance(said, Heard):
+                    self._turns.put(said)
+                elif isinstance(said, LinkDied):
+                    raise DeskError(f"the connection's thread died: {said.reason}")
                 else:
-                    heard.append(said)
-                if len(heard) == BATCH:
-                    return heard, None, True
-                said = self._inbox.get_nowait()
+                    self._next = (said,)
+                    return
         except queue.Empty:
-            return heard, None, True
-        if isinstance(said, LinkDied):
-            raise DeskError(f"the connection's thread died: {said.reason}")
-        return heard, said, said is not None
+            return
 
     def _link(self, changed: LinkChanged) -> None:
         """What was said on the last connection counts for nothing on the next."""

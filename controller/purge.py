@@ -37,6 +37,8 @@ WORDS: Final[dict[str, Text]] = {
     "passes": Text("通行码记录", "passes issued"),
     "revocations": Text("吊销原因", "reasons of revocations"),
     "entrances": Text("在岗人员", "guards last on duty"),
+    "alerts": Text("告警备注", "notes on alerts"),
+    "silences": Text("静音原因", "reasons of silences"),
     "listed_codes": Text("名单上的普通码", "plain codes on the list"),
 }
 

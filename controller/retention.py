@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 ROWS: Final = 500  # in one transaction
 BEHIND: Final = 256  # overwritten rows that stay: far more than the three pages that deleting a row may balance
 EVERY: Final = timedelta(hours=1)
-SMALL: Final = ("quarantine", "passes", "revocations", "entrances")
+SMALL: Final = ("quarantine", "passes", "revocations", "entrances", "alerts", "silences")
 
 M = TypeVar("M", bound=Message)
 Row = dict[str, Any]
@@ -114,7 +114,8 @@ class Eraser:
 
     def small(self, chosen: Chosen, *, dry: bool = False) -> dict[str, int]:
         """Forget what is meant in the small tables; return in how many rows of each."""
-        count = {table: self._renew(table, _changes(table, chosen), dry=dry) for table in SMALL}
+        here = self._store.place_id(chosen.place) if chosen.place else None
+        count = {table: self._renew(table, _changes(table, chosen, here), dry=dry) for table in SMALL}
         listed = len(set(self._store.desired().listed) & set(chosen.codes))
         if listed and not dry:
             self._store.unlist_code(*chosen.codes)
@@ -172,8 +173,8 @@ def _events_of(chosen: Chosen) -> tuple[str, dict[str, str]]:
     return " AND ".join(wanted), values
 
 
-def _changes(table: str, chosen: Chosen) -> Callable[[Row], Row | None]:
-    """Return what becomes of each row of a small table."""
+def _changes(table: str, chosen: Chosen, here: int | None) -> Callable[[Row], Row | None]:
+    """Return what becomes of each row of a small table. `here` is the id of the chosen entrance."""
     before, place = chosen.before and stamp(chosen.before), chosen.place
 
     def quarantine(row: Row) -> Row | None:
@@ -204,8 +205,29 @@ def _changes(table: str, chosen: Chosen) -> Callable[[Row], Row | None]:
             return row
         return {**row, "state": msgspec.json.encode(starred(state)).decode()}
 
-    rules = {"quarantine": quarantine, "passes": passes, "revocations": revocations, "entrances": entrances}
+    rules = {
+        "quarantine": quarantine, "passes": passes, "revocations": revocations, "entrances": entrances,
+        **_words(chosen, here),
+    }  # fmt: skip
     return rules[table]
+
+
+def _words(chosen: Chosen, here: int | None) -> dict[str, Callable[[Row], Row | None]]:
+    """Return what becomes of what operators wrote, which is about no code."""
+    before, place = chosen.before and stamp(chosen.before), chosen.place
+
+    def alerts(row: Row) -> Row | None:
+        """Forget what somebody noted, of an alert that is over; the journal never had it."""
+        old = before is None or (row["resolved_at"] is not None and row["resolved_at"] < before)
+        meant = not chosen.somebody and (place is None or row["entrance_id"] == here)
+        return {**row, "note": ""} if old and meant else row
+
+    def silences(row: Row) -> Row | None:
+        old = before is None or row["until"] < before
+        meant = not chosen.somebody and (place is None or (row["site"], row["entrance"]) == place)
+        return {**row, "reason": ""} if old and meant else row
+
+    return {"alerts": alerts, "silences": silences}
 
 
 class Retention:

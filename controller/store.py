@@ -68,6 +68,11 @@ class Store(Policies, Alarms, Courses):
         self.db.execute("INSERT OR IGNORE INTO entrances (site, name) VALUES (?, ?)", place)
         return int(self.db.execute("SELECT id FROM entrances WHERE site = ? AND name = ?", place).fetchone()[0])
 
+    def place_id(self, place: Place) -> int | None:
+        """Return the id of an entrance that is known."""
+        row = self.db.execute("SELECT id FROM entrances WHERE site = ? AND name = ?", place).fetchone()
+        return row and int(row[0])
+
     def register(self, place: Place, zh: str = "", en: str = "") -> None:
         """Make an entrance one of ours; again, it only changes its titles."""
         with self.transaction():

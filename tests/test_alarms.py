@@ -14,6 +14,7 @@ from controller.alarms import AlertError
 from controller.alerts import Changes
 from controller.database import now
 from controller.journal import Entry, broken, seal
+from controller.retention import Chosen, Eraser
 from controller.rules import Finding
 from controller.store import Store
 from device.wire.messages import Alert, Head, Text
@@ -192,3 +193,29 @@ def test_an_act_that_fails_leaves_no_entry_and_an_entry_that_fails_no_act(store:
     with pytest.raises(sqlite3.IntegrityError, match="disk full"):
         store.acknowledge(1, "guard 7")
     assert alert(store).state == "raised"
+
+
+def test_notes_are_forgotten_and_the_journal_stays(store: Store, tmp_path: Path) -> None:
+    today = now()
+    store.resolve(1, "guard 7", at=today - timedelta(days=16))
+    for days, note in ((15, "old7f3a note"), (13, "young9c2e note")):
+        at = today - timedelta(days=days)
+        raise_(store)
+        store.acknowledge(alert(store).id, "guard 7", note, at=at)
+        store.resolve(alert(store).id, "guard 7", at=at)
+        store.silence("guard 7", f"why {note}", at + timedelta(hours=1), site="expo", at=at)
+    journal, eraser = list(store.journal()), Eraser(store)
+
+    def left() -> bytes:
+        assert eraser.empty_log(wait_s=0)
+        return b"".join(path.read_bytes() for path in tmp_path.glob("controller.db*"))
+
+    assert b"why old7f3a note" in left()
+    assert eraser.small(Chosen(before=today - timedelta(days=14)))["alerts"] == 1
+    assert b"old7f3a" not in left()
+    assert b"why young9c2e note" in left()
+    assert eraser.small(Chosen(place=PLACE))["alerts"] == 1
+    assert b"why young9c2e note" in left(), "that silence is about the whole site"
+    assert eraser.small(Chosen(before=today))["silences"] == 1
+    assert b"young9c2e" not in left()
+    assert list(store.journal()) == journal

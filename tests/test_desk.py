@@ -8,21 +8,25 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from controller.broker import Broker
-from controller.config import Config, RulesSection
+from controller.config import AlertsSection, Config, RulesSection
 from controller.database import now
 from controller.desk import Desk, DeskError, Told
+from controller.journal import broken
 from controller.store import Store
 from device.wire.link import Heard, LinkChanged, LinkDied
 from device.wire.messages import (
+    JOURNAL,
     Alert,
     Applied,
     Desired,
+    Head,
     Place,
     Status,
     decode,
@@ -278,3 +282,65 @@ def test_a_controller_killed_in_the_middle_loses_and_doubles_nothing(
     assert not kills
     assert rows(config, SEQS) == [(seq,) for seq in range(1, many + 1)]
     assert rows(config, "SELECT committed_seq, lost FROM spools") == [(many, 0)]
+
+
+def test_a_storm_of_events_is_a_few_messages(tmp_path: Path) -> None:
+    said: list[Alert] = []
+
+    def say(topic: str, payload: bytes, **_how: object) -> bool:
+        if "/alert/" in topic and payload:
+            said.append(decode(Alert, payload))
+        return True
+
+    with Store(tmp_path / "controller.db") as store:
+        store.register(PLACE)
+        rules, alerts = RulesSection(), AlertsSection(update_s=0.5)
+        desk = Desk(store=store, rules=rules, alerts=alerts, inbox=queue.SimpleQueue(), say=say)
+        desk._link(LinkChanged(up=True))
+        began = time.monotonic()
+        for first in range(1, 10_001, 100):
+            storm = [scan(seq, "revoked", at=now()) for seq in range(first, first + 100)]
+            desk._work([Heard(topic=PLACE.topic("scan"), payload=encode(each)) for each in storm], tick=False)
+        took_s = time.monotonic() - began
+        while [alert.count for alert in said[-2:]] != [10_000] * 2:
+            desk._work([], tick=True)
+            assert time.monotonic() < began + took_s + PATIENCE_S
+        open_ = {alert.kind: alert.count for alert in store.open_alerts().values()}
+        assert open_ == {"abnormal_code": 10_000, "repeated_abnormal": 10_000}
+        assert len(said) <= 6 + 2 * took_s / 0.5, "two alerts, each said twice a second at most"
+        assert len(list(store.journal())) == 2
+
+
+def test_nobody_takes_it_on_and_then_somebody_does(broker: Broker, tmp_path: Path, gate: Gate) -> None:
+    config = msgspec.structs.replace(
+        configured(broker, tmp_path), alerts=AlertsSection(update_s=0, escalate_warning_s=0.5)
+    )
+    registered(config)
+    with running(config), Store(Path(config.store.path)) as store:
+        gate.online()
+        gate.retain("state", state(staffing="unstaffed", on_duty=()))
+        first = gate.alert("unstaffed_entrance")
+        assert first.state == "raised"
+        later = gate.alert("unstaffed_entrance")
+        assert later.state == "escalated"
+        assert later.escalated_at is not None
+        store.acknowledge(first.id, "guard 7", "on my way")
+        taken = gate.alert("unstaffed_entrance")
+        assert (taken.state, taken.acknowledged_by, taken.note) == ("acknowledged", "guard 7", "on my way")
+        number = store.silence("guard 7", "painting", now() + timedelta(hours=1), site="expo")
+        assert gate.alert("unstaffed_entrance").silenced_until is not None
+        store.end_silence(number, "guard 7")
+        assert gate.alert("unstaffed_entrance").silenced_until is None
+        store.resolve(first.id, "guard 8")
+        gate.over("unstaffed_entrance")
+        gate.retain("state", state(staffing="unstaffed", on_duty=(), staffing_since=WHEN + timedelta(minutes=5)))
+        assert gate.alert("unstaffed_entrance").id != first.id, "it began anew"
+        ear = Ear(broker, JOURNAL)
+        head = decode(Head, ear.until(lambda heard: heard.topic == JOURNAL).payload)
+        ear.stop()
+        assert head.seq >= 5
+        assert broken(store.journal(), head) == ""
+    entries = rows(
+        config, "SELECT json_extract(what, '$.change') FROM journal WHERE what LIKE '%unstaffed%' ORDER BY seq"
+    )
+    assert [change for (change,) in entries][:5] == ["raised", "escalated", "acknowledged", "resolved", "raised"]

@@ -266,6 +266,8 @@ def test_a_code_and_a_pass_are_forgotten_wherever_they_are(book: Book) -> None:
         "revocations": 1,
         "entrances": 1,
         "listed_codes": 0,
+        "alerts": 0,
+        "silences": 0,
     }
     found = book.bytes()
     assert [
