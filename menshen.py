@@ -20,6 +20,7 @@ COMMANDS = {
     "events": ("controller.tables:events", "List stored events. 事件列表"),
     "alerts": ("controller.alertbook:alerts", "List alerts, take them on, silence them. 告警列表与处理"),
     "journal": ("controller.alertbook:journal", "Read and check what was done about alerts. 告警日志"),
+    "rules": ("controller.replay:rules", "Try rules on what was, before they are in force. 试用规则"),
     "entrance": ("controller.registry:entrance", "Register entrances. 登记入口"),
     "command": ("controller.command:command", "Tell a gate to do something now. 远程指令"),
     "pass": ("controller.passes:pass_", "Issue, show and revoke signed codes. 签发、查看、吊销通行码"),

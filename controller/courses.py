@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -12,7 +12,7 @@ from sqlite_utils import Database
 from controller.database import stamp
 from controller.rules.course import REMEMBERED
 from controller.rules.facts import RATE_WINDOW, Run
-from device.wire.messages import EVENTS, Passage, Place, Scan, decode
+from device.wire.messages import EVENTS, Kind, Passage, Place, Scan, decode
 
 SLOT_S: Final = 300  # passages are counted in slots of five minutes
 
@@ -94,6 +94,15 @@ class Courses:
             (Place(site, name), decode(EVENTS["scan"], payload.encode()), datetime.fromisoformat(at))  # type: ignore[misc]
             for site, name, payload, at in reversed(rows)
         ]
+
+    def past(self, since: datetime) -> Iterator[tuple[str, str, int, Kind, str, str]]:
+        """Return site, entrance, its id, kind, payload and time of the events received since then, as they came."""
+        return self.db.execute(
+            "SELECT n.site, n.name, e.entrance_id, e.kind, e.payload, e.received_at FROM events e"
+            " JOIN entrances n ON n.id = e.entrance_id WHERE e.rowid >= (SELECT rowid FROM events"
+            " WHERE received_at >= ? ORDER BY received_at, rowid LIMIT 1) ORDER BY e.rowid",
+            (stamp(since),),
+        )
 
 
 def begun(number: int, at: datetime) -> datetime:
