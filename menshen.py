@@ -22,6 +22,7 @@ COMMANDS = {
     "entrance": ("controller.registry:entrance", "Register entrances. 登记入口"),
     "command": ("controller.command:command", "Tell a gate to do something now. 远程指令"),
     "pass": ("controller.passes:pass_", "Issue, show and revoke signed codes. 签发、查看、吊销通行码"),
+    "roster": ("controller.roster:roster", "Say which guards are expected. 排班表"),
     "trust": ("controller.trust:trust", "Trust codes of other issuers. 信任其他签发方的码"),
     "purge": ("controller.purge:purge", "Overwrite what names people, by age, entrance, code or pass. 清除个人信息"),
     "bench": ("device.bench:bench", "Measure the straight path on this machine. 测量性能"),

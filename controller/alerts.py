@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, Literal, NamedTuple
 
-from controller.rules import Finding
+from controller.facts import Finding
 from device.wire.messages import Alert
 
 Key = tuple[int, str]  # an entrance's id in the store, and a kind

@@ -18,13 +18,15 @@ import msgspec
 from controller import notify
 from controller.alerts import Changes, Key, compare
 from controller.attempts import Attempts
-from controller.config import RulesSection
+from controller.config import PeopleSection, RulesSection
 from controller.database import now
-from controller.intake import Intake
+from controller.facts import Facts
+from controller.intake import PEOPLE, Intake
 from controller.notify import Say
 from controller.quarantine import Quarantine
 from controller.retention import Retention
-from controller.rules import Facts, findings
+from controller.rules import findings
+from controller.sites import Sites
 from controller.store import Store
 from device.wire.link import Heard, LinkChanged, LinkDied, LinkSaid
 from device.wire.messages import Ack, Alert, Place, encode
@@ -57,6 +59,7 @@ class Desk:
         return_s: float = RETURN_S,
         watch: Callable[[], str] = lambda: "",
         retention_days: int = 0,
+        people: PeopleSection = PEOPLE,
     ) -> None:
         self._store = store
         self._rules = rules
@@ -66,6 +69,8 @@ class Desk:
         self._return_s = max(return_s, rules.offline_grace_s)
         self._quarantine = Quarantine(store)
         self._retention = Retention(store, retention_days)
+        self._people = people
+        self._sites = Sites(store, people, say)
         self._up = False
         self._ready = False
         self._ticked_at = 0.0  # monotonic seconds, as are the next two
@@ -113,6 +118,7 @@ class Desk:
         """What was said on the last connection counts for nothing on the next."""
         self._up = changed.up
         self._policy_said.clear()
+        self._sites.greet()
         if self._up:
             self._return_by = time.monotonic() + self._return_s
             self._greet()
@@ -124,16 +130,19 @@ class Desk:
     def _work(self, heard: list[Heard], *, tick: bool) -> None:
         at = now()
         with self._store.transaction():
-            intake = Intake(self._store, self._quarantine, rules=self._rules, at=at)
+            intake = Intake(self._store, self._quarantine, rules=self._rules, at=at, people=self._people)
             for each in heard:
                 intake.hear(each)
             intake.keep()
             self._told |= intake.told
             self._miss(at)
+            self._sites.count(at)
             changes, before = self._judge(None if tick else intake.touched, at)
         self._acknowledge(intake)
         self._announce(changes, before)
         self._clear(intake.alerts)
+        if self._up:
+            self._sites.tell(intake.elsewhere, at)
         if tick:
             self._policy()
             self._retention.look(at)
@@ -161,9 +170,9 @@ class Desk:
         return changes, before
 
     def _known(self, facts: Facts) -> Facts:
-        """Add what the broker refused, which the store does not know."""
+        """Add what the broker refused and what is known of the site, which the store does not know of an entrance."""
         refused, takeovers = self._attempts.refused.get(facts.place), self._attempts.takeovers.get(facts.place)
-        return msgspec.structs.replace(facts, refused=refused, takeovers=takeovers)
+        return msgspec.structs.replace(self._sites.known(facts), refused=refused, takeovers=takeovers)
 
     def _greet(self) -> None:
         """Say where every spool stands and what is open, so that gates and people can go on."""

@@ -10,10 +10,11 @@ from typing import Final
 
 import msgspec
 
-from controller.config import RulesSection
+from controller.config import PeopleSection, RulesSection
 from controller.database import stamp
+from controller.facts import Run
 from controller.quarantine import Quarantine
-from controller.rules import Run, reason_of
+from controller.rules import UNSCANNED, reason_of
 from controller.store import EventRow, Running, Spool, Store
 from device.wire.link import Heard
 from device.wire.messages import (
@@ -24,12 +25,14 @@ from device.wire.messages import (
     SEQ,
     SPOOL,
     Applied,
+    Elsewhere,
     Event,
     Health,
     Info,
     Kind,
     Message,
     MessageError,
+    Passage,
     Place,
     Scan,
     State,
@@ -48,12 +51,15 @@ DOCUMENTS: Final[dict[str, tuple[type[Message], str]]] = {
     "info": (Info, "info"),
     "policy/applied": (Applied, "policy"),
 }
-OURS: Final = frozenset({"ack", "policy/desired"})  # words the controller says itself
+OURS: Final = frozenset({"ack", "policy/desired", "seen", "occupancy"})  # words the controller says itself
 ALERT: Final = "alert/"
 LARGEST_SEQ: Final = 2**53  # the largest whole number every JSON reader agrees on
 YEARS: Final = range(1969, 3000)  # a clock that was never set says 1970; outside of these it is no time at all
 LONGEST_AGE_S: Final = 1e9  # of an event; a gate can say anything
 LONGEST_REASON: Final = 40  # characters of why a gate is offline
+
+
+PEOPLE: Final = PeopleSection()
 
 
 @dataclass
@@ -83,18 +89,32 @@ class Progress:
 class Intake:
     """Made for one batch, inside one transaction. `touched` are the entrances that something was heard of."""
 
-    def __init__(self, store: Store, quarantine: Quarantine, *, rules: RulesSection, at: datetime) -> None:
+    def __init__(
+        self,
+        store: Store,
+        quarantine: Quarantine,
+        *,
+        rules: RulesSection,
+        at: datetime,
+        people: PeopleSection = PEOPLE,
+    ) -> None:
         self.touched: set[int] = set()
         self.told: set[int] = set()  # entrances whose status was heard
         self.greeted: set[Place] = set()  # entrances whose gate came online
         self.spools: dict[tuple[Place, str], Progress] = {}
         self.alerts: list[tuple[Place, str]] = []  # place and kind of alerts that are on the broker
+        self.elsewhere: list[tuple[Place, Elsewhere]] = []  # where somebody was let through, for the site's other gates
         self._store = store
+        self._people = people
         self._quarantine = quarantine
         self._holds: dict[Running, timedelta] = {
             "abnormal": timedelta(seconds=rules.abnormal_hold_s),
             "quarantined": timedelta(seconds=rules.quarantine_hold_s),
+            "unscanned": timedelta(seconds=rules.unscanned_hold_s),
+            "conflict": timedelta(seconds=rules.unscanned_hold_s),
         }
+        self._passback = timedelta(seconds=rules.passback_s)
+        self._scans: list[tuple[Place, int, Scan, datetime]] = []  # that were noted as passings
         self._at = at
         self._received = stamp(at)
         self._entrances: dict[Place, int] = {}
@@ -114,6 +134,10 @@ class Intake:
     def keep(self) -> None:
         """Write what was gathered."""
         self._store.keep(self._rows, [Spool(each.id, each.committed, each.lost) for each in self.spools.values()])
+        # Only now, since a way out or a grant that nobody used may have come behind a way in.
+        for place, entrance, scan, at in self._scans:
+            if other := self._store.conflict(place, scan, at, self._passback):
+                self._goes_on(entrance, "conflict", other, self._at)  # however late it is found
         for (entrance, name), run in self._runs.items():
             self._store.run(entrance, name, run)
 
@@ -165,9 +189,33 @@ class Intake:
         if event.clock == "synced" and (entrance, event.boot) not in self._boots:
             self._boots.add((entrance, event.boot))
             self._store.boot(entrance, event.boot, event.at.timestamp() - event.mono)
-        if isinstance(event, Scan) and (reason := reason_of(event)):
-            began = self._store.began(entrance, event.boot)
-            self._goes_on(entrance, "abnormal", reason, happened(event, self._at, began))
+        match event:
+            case Scan():
+                self._scan(place, entrance, event)
+            case Passage():
+                self._passage(place, entrance, event)
+
+    def _scan(self, place: Place, entrance: int, scan: Scan) -> None:
+        reason = reason_of(scan)
+        if not reason and scan.direction is None:
+            return
+        at = self._happened(entrance, scan)
+        if reason:
+            self._goes_on(entrance, "abnormal", reason, at)
+        elif told := self._store.passing(place, scan, at):
+            self._scans.append((place, entrance, scan, at))
+            self.elsewhere.append((place, told))
+
+    def _passage(self, place: Place, entrance: int, passage: Passage) -> None:
+        at = self._happened(entrance, passage)
+        if passage.event_type in UNSCANNED:
+            self._goes_on(entrance, "unscanned", passage.event_type, at)
+        if told := self._store.unused(place, passage):
+            self.elsewhere.append((place, told))
+        self._store.moved(place.site, passage, self._people.day(at))
+
+    def _happened(self, entrance: int, event: Event) -> datetime:
+        return happened(event, self._at, self._store.began(entrance, event.boot))
 
     def _pass_over(self, place: Place, entrance: int, headers: Mapping[str, str]) -> None:
         """Count an event that nobody can read as lost, or its gate would send it, and nothing behind it, for ever."""

@@ -37,6 +37,7 @@ WORDS: Final[dict[str, Text]] = {
     "passes": Text("通行码记录", "passes issued"),
     "revocations": Text("吊销原因", "reasons of revocations"),
     "entrances": Text("在岗人员", "guards last on duty"),
+    "passings": Text("入场记录（防重复）", "codes let in, kept against coming twice"),
     "listed_codes": Text("名单上的普通码", "plain codes on the list"),
 }
 

@@ -25,8 +25,16 @@ WAIT_S: Final = 10.0  # seconds for the broker to answer
 GATE_SAYS: Final = (
     "status", "info", "state", "health", "scan", "passage", "duty", "fault", "command", "policy/applied", "reply/+",
 )  # fmt: skip
-GATE_HEARS: Final = ("ack", "policy/desired", "cmd/+")
-CONTROLLER_SAYS: Final = ("ack", "alert/+", "cmd/+", "policy/desired", "status")  # status: of a gate it cut off
+GATE_HEARS: Final = ("ack", "policy/desired", "cmd/+", "seen", "occupancy")
+CONTROLLER_SAYS: Final = (
+    "ack",
+    "alert/+",
+    "cmd/+",
+    "policy/desired",
+    "seen",
+    "occupancy",
+    "status",
+)  # status: of a gate it cut off
 
 Command = dict[str, Any]  # as mosquitto's plugin has it; so is an access rule
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, Literal
-
-from msgspec import Struct
+from typing import Final
 
 from controller.config import RulesSection
+from controller.facts import Facts, Finding
 from device.wire import words
-from device.wire.messages import OpenFault, Place, Scan, Staffing, Text
+from device.wire.messages import OpenFault, Scan, Text
 from device.wire.plain import harmless
 
 # Reasons that say nothing against the code itself. Any other, also one not known here, does.
 NOT_THE_CODE: Final = frozenset(
     {
         "temperature_high", "temperature_recheck", "temperature_unknown", "clock_unsure", "not_kept",
-        "stale_trust", "part_missing", "no_answer", "unverified",
+        "stale_trust", "part_missing", "no_answer", "unverified", "capacity",
     }
 )  # fmt: skip
 LONGEST_REASON: Final = 40  # characters of a reason that no word is known for
@@ -31,50 +30,12 @@ REFUSED: Final[dict[str, Text]] = {
     "protocol": Text("发送了本系统不会发送的报文", "it sent what no program of ours sends"),
     "revoked": Text("已吊销的门机再次连接", "a gate that was revoked or replaced came back"),
 }
+UNSCANNED: Final[dict[str, Text]] = {
+    "forced": Text("闯入", "with nothing released"),
+    "tailgated": Text("尾随", "behind another"),
+}
 CLONED: Final = 5  # takeovers with no long pause; fewer are a gate that came back before its old connection was missed
 LONGEST_COMPLAINT: Final = 120  # characters of why a message is in quarantine
-
-
-class Run(Struct, frozen=True, kw_only=True):
-    """Abnormal codes, refusals, or messages in quarantine, with no long pause between them."""
-
-    since: datetime
-    last: datetime
-    count: int
-    reason: str  # of the last
-
-
-class Facts(Struct, frozen=True, kw_only=True):
-    """What is known of one entrance now."""
-
-    place: Place
-    now: datetime
-    registered_at: datetime | None = None
-    heard_at: datetime | None = None
-    online: bool | None = None  # None: never said
-    online_since: datetime | None = None  # since when it is online, or offline
-    offline_reason: str = ""
-    staffing: Staffing | None = None
-    staffing_since: datetime | None = None
-    clock_unsure_since: datetime | None = None  # None: its gate knows the time, or never said
-    abnormal: Run | None = None
-    stale: OpenFault | None = None  # the gate's own fault stale_trust
-    refused: Run | None = None  # what the broker refused; the reason is a kind
-    takeovers: Run | None = None  # a second connection with the same key took the place of the first
-    quarantined: Run | None = None
-    faults: tuple[OpenFault, ...] = ()  # as the gate said last
-    crowded_since: datetime | None = None  # None: it is not crowded, or nobody looks
-    waiting: int | None = None  # people, by the gate's estimate
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """What a rule found, as an alert says it."""
-
-    severity: Literal["info", "warning", "critical"]
-    since: datetime
-    count: int = 1
-    what: Text
-    next_step: Text
 
 
 def reason_of(scan: Scan) -> str | None:
@@ -322,6 +283,73 @@ def _open(facts: Facts, name: str) -> OpenFault | None:
     return next((fault for fault in facts.faults if fault.fault == name), None)
 
 
+def unscanned_passage(facts: Facts, rules: RulesSection) -> Finding | None:
+    """People went through with nothing granted, alone or behind another, and the last of them not long ago."""
+    run = facts.unscanned
+    if run is None or facts.now - run.last >= timedelta(seconds=rules.unscanned_hold_s):
+        return None
+    last = UNSCANNED.get(run.reason, UNSCANNED["forced"])
+    people = "1 person" if run.count == 1 else f"{run.count} people, the last"
+    return Finding(
+        severity="warning",
+        since=run.since,
+        count=run.count,
+        what=Text(f"未扫码通行 {run.count} 人，最近一人：{last.zh}", f"unscanned, {people}: {last.en}"),
+        next_step=Text("请现场人员拦查补扫", "have the guard bring whoever it was back to scan"),
+    )
+
+
+def held_open(facts: Facts, rules: RulesSection) -> Finding | None:
+    """Somebody or something stands in the way, so that nobody can tell who goes through."""
+    since = _since(facts, "held_open") or _since(facts, "beam_blocked")
+    if since is None or lost_since(facts, rules) is not None:
+        return None
+    return Finding(
+        severity="warning",
+        since=since,
+        what=Text("通道被占，无法清点通行人数", "the way is held open: who goes through cannot be counted"),
+        next_step=Text("请清开通道，并检查光束", "clear the way, and look at the beams"),
+    )
+
+
+def over_capacity(facts: Facts, rules: RulesSection) -> Finding | None:  # noqa: ARG001
+    """More are inside the site than may be; said at each of its entrances."""
+    if facts.over_since is None:
+        return None
+    return Finding(
+        severity="warning",
+        since=facts.over_since,
+        count=facts.inside,
+        what=Text(
+            f"场内 {facts.inside} 人，超过上限 {facts.capacity} 人",
+            f"{facts.inside} people are inside, and {facts.capacity} may be",
+        ),
+        next_step=Text("请暂停入场并疏导离场", "let nobody in for now, and help people leave"),
+    )
+
+
+def passback_conflict(facts: Facts, rules: RulesSection) -> Finding | None:
+    """A code was let in that had been let in already: a gate was offline, and could not know."""
+    run = facts.conflict
+    if run is None or facts.now - run.last >= timedelta(seconds=rules.unscanned_hold_s):
+        return None
+    other = run.reason[:LONGEST_REASON]
+    codes = "1 code was" if run.count == 1 else f"{run.count} codes were"
+    return Finding(
+        severity="warning",
+        since=run.since,
+        count=run.count,
+        what=Text(
+            f"{run.count} 个码重复入场：此前已从 {other} 入场",
+            f"{codes} let in here and had been let in already, at {other}",
+        ),
+        next_step=Text(
+            "门机离线期间无法互通；请用 menshen events --kind scan 核查",
+            "a gate that is offline cannot know; see menshen events --kind scan",
+        ),
+    )
+
+
 def _since(facts: Facts, name: str) -> datetime | None:
     fault = _open(facts, name)
     return fault.since if fault else None
@@ -332,7 +360,7 @@ RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
     for rule in (
         abnormal_code, unstaffed_entrance, gate_offline, clock_unsure, unknown_entrance, stale_trust, cloned_gate,
         unauthorized_client, quarantine, fire, tamper,
-        crowding, poster_unreadable, poster_foreign,
+        crowding, poster_unreadable, poster_foreign, unscanned_passage, held_open, over_capacity, passback_conflict,
     )
 }  # fmt: skip
 

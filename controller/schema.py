@@ -48,6 +48,12 @@ def count_quarantined(db: Database) -> None:
         db.execute(f"ALTER TABLE entrances ADD COLUMN quarantined_{column}")
 
 
+@migrations()
+def people(db: Database) -> None:
+    """Make room for who goes through: how often a pass admits, who was let in where, who is inside, who is expected."""
+    db.executescript(PEOPLE)
+
+
 ENTRANCES: Final = """
 CREATE TABLE entrances (
     id INTEGER PRIMARY KEY,
@@ -262,4 +268,37 @@ CREATE VIEW duties AS SELECT
         ELSE json_extract(payload, '$.since') END AS since,
     clock, received_at, spool, seq
     FROM timeline WHERE kind = 'duty';
+"""
+
+PEOPLE: Final = """
+ALTER TABLE passes ADD COLUMN uses INTEGER NOT NULL DEFAULT 0; -- 0: any number of times
+ALTER TABLE passes ADD COLUMN people INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE entrances ADD COLUMN unscanned_since TEXT; -- the run of people who went in unscanned, like abnormal codes
+ALTER TABLE entrances ADD COLUMN unscanned_last TEXT;
+ALTER TABLE entrances ADD COLUMN unscanned_count INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entrances ADD COLUMN unscanned_reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE entrances ADD COLUMN conflict_since TEXT; -- the run of codes let in here and, without going out, elsewhere
+ALTER TABLE entrances ADD COLUMN conflict_last TEXT;
+ALTER TABLE entrances ADD COLUMN conflict_count INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entrances ADD COLUMN conflict_reason TEXT NOT NULL DEFAULT '';
+CREATE TABLE passings ( -- who was let through, where re-entry is watched
+    spool TEXT NOT NULL,
+    seq INTEGER NOT NULL, -- of the scan
+    site TEXT NOT NULL,
+    entrance TEXT NOT NULL,
+    code TEXT NOT NULL, -- its keyed hash
+    direction TEXT NOT NULL,
+    at TEXT NOT NULL,
+    people INTEGER NOT NULL,
+    void INTEGER NOT NULL DEFAULT 0, -- nobody went
+    PRIMARY KEY (spool, seq)
+);
+CREATE INDEX passings_of_code ON passings (site, code, at);
+CREATE INDEX passings_of_time ON passings (at);
+CREATE TABLE occupancy (site TEXT PRIMARY KEY, inside INTEGER NOT NULL, day TEXT NOT NULL);
+CREATE TABLE roster (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    expected TEXT NOT NULL UNIQUE, -- JSON, as a policy carries it
+    added_at TEXT NOT NULL
+);
 """

@@ -12,11 +12,12 @@ import msgspec
 
 from controller.alerts import Changes, Key
 from controller.database import now, open_to_read, open_to_write, stamp
+from controller.facts import Facts, Run
+from controller.flow import Flows
 from controller.policies import Policies
-from controller.rules import Facts, Run
 from device.wire.messages import Alert, Health, MessageError, OpenFault, Place, State, Text, decode
 
-Running = Literal["abnormal", "quarantined"]  # what may go on for a while, each a Run
+Running = Literal["abnormal", "quarantined", "unscanned", "conflict"]  # what may go on for a while, each a Run
 
 QUARANTINE_ROWS: Final = 1000  # the newest are kept
 HEAD_BYTES: Final = 256  # of a message in quarantine
@@ -46,7 +47,7 @@ class EventRow(NamedTuple):
     payload: str
 
 
-class Store(Policies):
+class Store(Policies, Flows):
     """One connection, for one thread at a time."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -84,7 +85,8 @@ class Store(Policies):
             return bool(
                 self.db.execute(
                     "UPDATE entrances SET registered_at = NULL, heard_at = NULL, online = NULL, online_since = NULL,"
-                    " state = NULL, clock_unsure_since = NULL, abnormal_last = NULL, quarantined_last = NULL"
+                    " state = NULL, clock_unsure_since = NULL, abnormal_last = NULL, quarantined_last = NULL,"
+                    " unscanned_last = NULL, conflict_last = NULL"
                     " WHERE site = ? AND name = ? AND (registered_at IS NOT NULL OR heard_at IS NOT NULL)",
                     place,
                 ).rowcount
@@ -282,6 +284,8 @@ def _facts(row: dict[str, Any], at: datetime) -> Facts:
         stale=_open_fault(row["health"], "stale_trust"),
         abnormal=_run(row, "abnormal"),
         quarantined=_run(row, "quarantined"),
+        unscanned=_run(row, "unscanned"),
+        conflict=_run(row, "conflict"),
         faults=_faults(row["health"]),
         crowded_since=state.crowded_since if state else None,
         waiting=state.waiting if state else None,

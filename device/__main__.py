@@ -25,6 +25,7 @@ from device.eye import Eye
 from device.floor import Floor
 from device.identity import FILE
 from device.inquiry import Inquiry, InquiryError
+from device.memory import Memory
 from device.policy import Policy
 from device.probe import Probe
 from device.record import Record
@@ -72,6 +73,7 @@ class Gate:
         self.inbox: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self.spool = Spool(data / "spool.db")
         levels, contacts = data / "pins", (config.pins.fire, config.pins.tamper)
+        self.memory = Memory(data / "memory.db")
         self.factory = pins.factory(config.pins.driver, levels=levels, closed=contacts)
         self.keeper = Keeper(
             Charge(
@@ -100,7 +102,7 @@ class Gate:
         self.link = Link(
             config.wire,
             name=f"{place.site}.{place.entrance}",
-            hear=(place.topic("ack"), place.topic("policy/desired"), place.topic(f"{COMMAND}+")),
+            hear=tuple(place.topic(word) for word in ("ack", "policy/desired", "seen", "occupancy", f"{COMMAND}+")),
             put=self._heard,
             as_published=True,
             will=Will(topic=place.topic("status"), payload=encode(Status(state="offline", reason="lost"))),
@@ -128,6 +130,7 @@ class Gate:
             board=self.board,
             record=Record(place=place, spool=self.spool, clock=clock, say=self.link.say, kept=self.courier.inbox.put),
             policy=policy,
+            memory=self.memory,
             clock=clock,
             info=_info(config),
             watch=self._dead,
@@ -176,6 +179,7 @@ class Gate:
         self.board.close()
         self.floor.stop()
         self.spool.close()
+        self.memory.close()
 
 
 def _info(config: Config) -> Info:

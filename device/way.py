@@ -17,6 +17,7 @@ from hardware.parts import (
 )
 
 IDLE: Final[Colour] = "white"
+BLINK_S: Final = 0.5
 FIRE: Final[Colour] = "green"  # the way is free
 
 
@@ -28,6 +29,7 @@ class Way:
         self._record = record
         self._answer_s = answer_s
         self._idle: Colour = IDLE
+        self._dark = False  # for the half of a blink
         self._until = 0.0  # when the answer that is shown is over; 0: none is
 
     def wait(self) -> None:
@@ -37,15 +39,26 @@ class Way:
 
     def answer(self, colour: Colour, tune: Tune, now: float) -> None:
         """Show and sound an answer for a while, unless there is a fire: a red lamp would keep people from leaving."""
+        self._dark = False
         if self._idle != FIRE:
             self._board().lamp.show(colour)
             self._board().buzzer.play(tune)
         self._until = now + self._answer_s
 
-    def look(self, now: float) -> None:
-        """End an answer that has been shown for long enough."""
+    @property
+    def answering(self) -> bool:
+        """Whether somebody is being answered."""
+        return bool(self._until)
+
+    def look(self, now: float, *, measuring: bool = False) -> None:
+        """End an answer that has been shown for long enough; blink while somebody waits to be measured."""
         if self._until and now >= self._until:
             self.wait()
+        blink = measuring and not self._until and self._idle == IDLE
+        dark = blink and int(now / BLINK_S) % 2 == 1
+        if dark != self._dark:
+            self._dark = dark
+            self._board().lamp.show("off" if dark else self._idle)
 
     def release(self) -> None:
         """Let one person through; raise PartError when the turnstile does not move, which is a fault of its own."""

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from device.wire.hours import Expected
+
 ROOT: Final = "menshen"
 MAX_PAYLOAD: Final = 16 * 1024  # bytes; a larger event is refused before it is spooled
 MAX_POLICY: Final = 1024 * 1024  # bytes; some 29,000 listed codes, and as much as the broker carries
@@ -126,6 +128,12 @@ class Scan(Event, frozen=True, kw_only=True):
     scheme: str
     symbology: str
     kind: PassKind | None = None
+    people: int = 1  # who may go through on it
+    direction: Literal["in", "out"] | None = None  # which way, where re-entry is watched
+    uses: int = 0  # how often its code admits; 0: any number of times
+    by: tuple[Personal, ...] = ()  # the guards who decided it by hand; more than one: it was one of them
+    why: Literal["", "referred", "overridden", "without_code"] = ""  # what they decided
+    answers: int | None = None  # the seq of the scan that they decided on
     temperature: Temperature = "off"
     celsius: float | None = None
     trust_age_s: int | None = None  # since the oldest list it was judged by was issued
@@ -138,13 +146,16 @@ class Passage(Event, frozen=True, kw_only=True):
     event_type: Literal["passed", "not_passed", "forced", "tailgated"]
     direction: Literal["in", "out", "unknown"] = "unknown"
     scan: int | None = None
+    people: int = 1  # of a party, who did not go
 
 
 class Duty(Event, frozen=True, kw_only=True):
     """Who guards the entrance changed, or nobody has for longer than the grace time."""
 
-    event_type: Literal["check_in", "check_out", "unstaffed", "staffed"]
+    event_type: Literal["check_in", "check_out", "handover", "missed", "unstaffed", "staffed"]
     who: Personal = ""
+    after: Personal = ""  # who was on duty before a handover
+    off_roster: bool = False  # nobody expected them here now
     by: Literal["badge", "button", "rule"] = "rule"
     on_duty: tuple[Personal, ...] = ()
     since: datetime
@@ -216,6 +227,7 @@ class State(Message, frozen=True, kw_only=True):
     )
     crowded_since: datetime | None = None  # None: it is not crowded
     too_near: bool = False  # somebody stands before the 1-metre line
+    inside: int | None = None  # the site, as far as this gate knows
 
 
 class OpenFault(Struct, frozen=True):
@@ -294,6 +306,7 @@ class Admission(Struct, frozen=True, kw_only=True):
     claims: dict[str, tuple[str | int | bool, ...]] = {}  # name: the values that will do
     kind: PassKind = "visitor"
     places: tuple[str, ...] = ()  # `site` or `site/entrance`; none: every one
+    uses: Annotated[int, Meta(ge=0)] = 0  # how often each admits; 0: any number of times
 
 
 class Desired(Message, frozen=True, kw_only=True):
@@ -308,6 +321,7 @@ class Desired(Message, frozen=True, kw_only=True):
     listed: tuple[Annotated[str, Meta(min_length=32)], ...] = ()
     lists: tuple[TrustList, ...] = ()
     admit: tuple[Admission, ...] = ()
+    roster: tuple[Expected, ...] = ()
 
 
 class Applied(Message, frozen=True, kw_only=True):
@@ -316,6 +330,25 @@ class Applied(Message, frozen=True, kw_only=True):
     version: int
     at: datetime
     problem: str = ""
+
+
+class Elsewhere(Message, frozen=True, kw_only=True):
+    """Said on seen, to the other gates of a site: a code was let through at one of them. `void`: nobody went."""
+
+    id: str  # of the scan
+    code: str  # its keyed hash
+    direction: Literal["in", "out"]
+    at: Moment
+    entrance: Id
+    void: bool = False
+
+
+class Inside(Message, frozen=True, kw_only=True):
+    """Retained on occupancy: how many are inside the site, by all of its gates."""
+
+    inside: int
+    capacity: int = 0  # 0: no limit
+    at: Moment
 
 
 class Command(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):
