@@ -37,3 +37,15 @@ def factory(driver: Driver, *, levels: Path | None = None, closed: Iterable[int]
             "gpio, and set LG_WD to a folder it may write, where lgpio keeps a FIFO (systemd: RuntimeDirectory). "
             'Anywhere else: pins.driver = "mock"'
         ) from error
+
+
+def free(factory: Any, pin: int) -> None:
+    """Give the pin of a device that is closed back to the kernel, so that another process can have it.
+
+    On lgpio gpiozero keeps it claimed, as an input, for as long as the process lives.
+    """
+    handle = getattr(factory, "_handle", None)  # of lgpio; mock pins have no kernel
+    if handle is not None:
+        lgpio = importlib.import_module("lgpio")
+        with contextlib.suppress(lgpio.error):  # it was free
+            lgpio.gpio_free(handle, pin)
