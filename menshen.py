@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": ("controller.demo:demo", "See it all at work: broker, controller, two emulated gates. 现场演示"),
     "scan": ("device.scan:scan", "Read codes from photos or a video and judge them. 读码并判断"),
     "gate": ("device.__main__:gate", "Run one entrance. 运行一个入口"),
+    "doctor": ("device.doctor:doctor", "Look whether a gate has all it needs, and name the fix. 安装自检"),
     "controller": ("controller.__main__:controller", "Run the operators' side. 运行控制端"),
     "watch": ("controller.watch:watch", "Follow events and alerts live. 实时查看"),
     "events": ("controller.tables:events", "List stored events. 事件列表"),

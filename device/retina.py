@@ -57,7 +57,7 @@ def run(
     `line` asks for the people who wait, as `Waiting` takes it; None: nobody counts them.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _belong_to(parent)
+    belong_to(parent)
     cv2.setNumThreads(1)  # the gate's own work and the page's browser need the other cores
     retina = Retina(
         lambda: camera(driver, source=source, width=width, height=height, fps=fps),
@@ -204,7 +204,7 @@ class Picture:
         return [EyeFault(fault=fault, raised=bad, detail=f"for {patience:g} s" if bad else "")]
 
 
-def _belong_to(parent: int) -> None:
+def belong_to(parent: int) -> None:
     """Let the kernel end this process with its parent, even when a driver never returns; Linux only."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)

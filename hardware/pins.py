@@ -12,6 +12,7 @@ from hardware.parts import PartError
 
 Driver = Literal["lgpio", "mock"]
 
+KERNEL: Final = 1  # of lgpio's line flags: somebody has it
 FACTORIES: Final[dict[Driver, tuple[str, str]]] = {
     "lgpio": ("gpiozero.pins.lgpio", "LGPIOFactory"),
     "mock": ("gpiozero.pins.mock", "MockFactory"),
@@ -49,3 +50,13 @@ def free(factory: Any, pin: int) -> None:
         lgpio = importlib.import_module("lgpio")
         with contextlib.suppress(lgpio.error):  # it was free
             lgpio.gpio_free(handle, pin)
+
+
+def holder(factory: Any, pin: int) -> str:
+    """Return who has the pin, as the kernel knows it; nothing when it is free."""
+    handle = getattr(factory, "_handle", None)
+    if handle is None:
+        return ""
+    lgpio = importlib.import_module("lgpio")
+    status, _, flags, _, user = lgpio.gpio_get_line_info(handle, pin)
+    return (user or "the kernel") if status == 0 and flags & KERNEL else ""

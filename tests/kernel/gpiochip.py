@@ -239,7 +239,7 @@ class Request:
 def check(config: bytes) -> None:
     """Refuse what the kernel's gpio_v2_line_config_validate() refuses."""
     flags, attributes, _ = CONFIG.unpack(config)
-    biases = bin(flags & BIAS).count("1")
+    biases = (flags & BIAS).bit_count()
     wrong = (
         flags & ~KNOWN
         or attributes > 10
