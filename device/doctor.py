@@ -178,6 +178,12 @@ def doctor(*, path: Path, show: bool, pulse: bool, code_s: float, as_json: bool,
 @contextmanager
 def _folder() -> Iterator[None]:
     """Give lgpio a folder for its FIFO: whoever runs this by hand need not be where one can be written."""
-    with tempfile.TemporaryDirectory(prefix="menshen-doctor-") as folder:
-        os.environ.setdefault("LG_WD", folder)
+    if "LG_WD" in os.environ:
         yield
+        return
+    with tempfile.TemporaryDirectory(prefix="menshen-doctor-") as folder:
+        os.environ["LG_WD"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["LG_WD"]

@@ -33,6 +33,7 @@ LIVE = {
     "watch",
     "bench",
     "command",
+    "doctor",
     "controller broker",
     "controller run",
     "gate enrol",

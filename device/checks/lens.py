@@ -23,17 +23,17 @@ SETTLE_S: Final = 1.0  # seconds a camera takes to find its exposure
 BLOWN_ABOVE: Final = 235  # grey levels, the mean of a picture in which nothing can be read
 SLOW: Final = 0.5  # of the frames that were asked for
 NAMED: Final = 3  # looks, those that read most
-LEAD_S: Final = 2.0  # seconds on top, after which it is taken to have stalled
+LEAD_S: Final = 1.0  # seconds on top, after which it is taken to have stalled
 
 
-def first_frame(chosen: CameraSection) -> Finding:
+def first_frame(chosen: CameraSection, start_s: float = START_S) -> Finding:
     """Open the camera and say what the picture is like."""
     fix = Text(
         "检查排线或 USB；rpicam-hello --list-cameras 可列出摄像头；确认没有其他程序占用；用户须在 video 组",
         "see the ribbon or the plug; rpicam-hello --list-cameras names what is there; nothing else may use it; "
         "the user has to be in group video",
     )
-    said = _ask(chosen, 0, SETTLE_S)
+    said = _ask(chosen, 0, start_s + SETTLE_S)
     if isinstance(said, str):
         return Finding("camera", "fail", both(said), fix)
     size, fps, mean, focus = said["size"], said["fps"], said["mean"], said["focus"]
@@ -61,7 +61,7 @@ def code(chosen: CameraSection, seconds: float) -> Finding:
         "屏幕调亮，距离 20 到 40 cm，持稳；仍读不到则转动镜头对焦",
         "make the screen bright, hold it still 20 to 40 cm away; still nothing: turn the lens to focus",
     )
-    said = _ask(chosen, seconds, seconds)
+    said = _ask(chosen, seconds, START_S + seconds)
     if isinstance(said, str):
         return Finding("code", "fail", both(said), fix)
     looks: dict[str, tuple[int, float]] = said["looks"]
@@ -79,7 +79,7 @@ def code(chosen: CameraSection, seconds: float) -> Finding:
     return Finding("code", "ok", detail)
 
 
-def _ask(chosen: CameraSection, code_s: float, seconds: float) -> dict[str, Any] | str:
+def _ask(chosen: CameraSection, code_s: float, within_s: float) -> dict[str, Any] | str:
     """Have it looked at in another process; return what it says, or what is wrong."""
     ours, theirs = spawn.Pipe(duplex=False)
     settings = {name: getattr(chosen, name) for name in ("driver", "source", "width", "height", "fps")}
@@ -92,7 +92,7 @@ def _ask(chosen: CameraSection, code_s: float, seconds: float) -> dict[str, Any]
     )
     process.start()
     theirs.close()
-    patience = START_S + seconds + chosen.stall_s + LEAD_S
+    patience = within_s + chosen.stall_s + LEAD_S
     try:
         if not ours.poll(patience):
             return f"the camera has stalled: nothing for {patience:g} s; switch it off and on"
@@ -112,16 +112,13 @@ def look(pipe: Connection, *, parent: int, settings: dict[str, Any], stall_s: fl
     """Be that process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     belong_to(parent)
+    said: dict[str, Any] | str
     try:
         eye = camera(settings.pop("driver"), **settings)
-        try:
-            pipe.send(_codes(eye, stall_s, code_s) if code_s else _glance(eye, stall_s))
-        finally:
-            pipe.close()  # before a driver that may never return from being closed
-            eye.close()
+        said = _codes(eye, stall_s, code_s) if code_s else _glance(eye, stall_s)
     except CameraError as error:
-        if not pipe.closed:
-            pipe.send(str(error))
+        said = str(error)
+    pipe.send(said)  # and no more: a driver may never return from being closed, and the end of the process frees it
 
 
 def _glance(eye: Any, stall_s: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import ssl
@@ -15,6 +16,7 @@ from device.wire.messages import COMMAND, Place, Text
 
 TCP_S: Final = 5.0
 ANSWER_S: Final = 5.0
+TICK_S: Final = 0.05  # seconds until a failure is noticed
 
 
 def broker(chosen: Config, *, running: bool) -> list[Finding]:
@@ -112,21 +114,25 @@ def mqtt(chosen: Config) -> Finding:
     begun = time.monotonic()
     link.start()
     try:
-        while not isinstance(said.get(timeout=max(0.0, begun + ANSWER_S - time.monotonic())), LinkChanged):
-            pass
-    except queue.Empty:
-        return Finding(
-            "mqtt",
-            "fail",
-            both(link.reason or f"no answer within {ANSWER_S:g} s"),
-            Text(
-                "登记并认领本入口：menshen entrance add 与 claim，然后重新入网；menshen controller refusals 说明原因",
-                "register and claim this entrance (menshen entrance add, claim), then enrol again; "
-                "menshen controller refusals says what was refused",
-            ),
-        )
+        up = _up(link, said, begun + ANSWER_S)
     finally:
         link.stop()
+    if not up:
+        fix = Text(
+            "登记并认领本入口：menshen entrance add 与 claim，然后重新入网；menshen controller refusals 说明原因",
+            "register and claim this entrance (menshen entrance add, claim), then enrol again; "
+            "menshen controller refusals says what was refused",
+        )
+        return Finding("mqtt", "fail", both(link.reason or f"no answer within {ANSWER_S:g} s"), fix)
     took_ms = 1000 * (time.monotonic() - begun)
     detail = Text(f"已登录，订阅获准，共 {took_ms:.0f} ms", f"let in, and allowed to hear, in {took_ms:.0f} ms")
     return Finding("mqtt", "ok", detail)
+
+
+def _up(link: Link, said: queue.SimpleQueue[LinkSaid], until: float) -> bool:
+    """Wait until it is connected, or has failed once."""
+    while time.monotonic() < until and not link.reason:
+        with contextlib.suppress(queue.Empty):
+            if isinstance(said.get(timeout=TICK_S), LinkChanged):
+                return True
+    return False

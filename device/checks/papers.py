@@ -62,7 +62,7 @@ def certificate(chosen: Config, now: datetime) -> Finding:
     except (IdentityError, OSError, ValueError) as error:
         return Finding("certificate", "fail", both(error), ENROL)
     name = str(found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
-    if name != f"{chosen.gate.site}.{chosen.gate.entrance}":
+    if name.split(".")[:2] != [chosen.gate.site, chosen.gate.entrance]:  # a random mark follows
         return Finding(
             "certificate", "fail", Text(f"属于 {name}，不是本门机", f"it is {name}'s, not this gate's"), ENROL
         )

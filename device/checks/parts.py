@@ -203,7 +203,7 @@ def pulse(factory: Any, chosen: Config) -> Finding:
     )
 
 
-def show(factory: Any, chosen: Config, prompt: Callable[[Text], None]) -> Finding:
+def show(factory: Any, chosen: Config, prompt: Callable[[Text], None], pause_s: float = SHOWN_S) -> Finding:
     """Show each colour and sound each tune, and say which it is meant to be."""
     lamp_pins = (chosen.pins.lamp_red, chosen.pins.lamp_green, chosen.pins.lamp_blue)
     with _given_back(factory, *lamp_pins, chosen.pins.buzzer):
@@ -213,12 +213,12 @@ def show(factory: Any, chosen: Config, prompt: Callable[[Text], None]) -> Findin
                 if colour != "off":
                     prompt(Text(f"灯 {colour}", f"lamp {colour}"))
                     lamp.show(colour)
-                    time.sleep(SHOWN_S)
+                    time.sleep(pause_s)
             lamp.show("off")
             for tune, beeps in TUNES.items():
                 prompt(Text(f"蜂鸣 {tune}", f"tune {tune}"))
                 buzzer.play(tune)
-                time.sleep(beeps.times * (beeps.on_s + beeps.off_s) + SHOWN_S)
+                time.sleep((beeps.times * (beeps.on_s + beeps.off_s) + SHOWN_S) * pause_s / SHOWN_S)
         finally:
             lamp.close()
             buzzer.close()
