@@ -1,7 +1,7 @@
 """The eye of an entrance: keeps the camera's own process running, and puts what it says into the gate's inbox.
 
-A stalled camera driver may never return, and neither may its attempt to stop. So it lives in a process that can be
-killed and started again while the gate goes on.
+A stalled camera driver may never return, and neither may its attempt to stop, nor a decoder that met a picture it was
+not made for. So both live in a process that can be killed and started again while the gate goes on.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Eye:
                     self._hear(pipe.recv())
                     heard_at = time.monotonic()
                 elif time.monotonic() - heard_at > patience:
-                    return f"the camera has stalled: no sign of life for {patience:g} s"
+                    return f"the camera or a decoder has stalled: no sign of life for {patience:g} s"
             except (EOFError, OSError):
                 process.join(GOODBYE_S)
                 return f"the camera's process ended by itself, exit code {process.exitcode}"

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from gpiozero import InputDevice
+
 from hardware.parts import PartError
 
 Driver = Literal["lgpio", "mock"]
@@ -50,6 +52,16 @@ def free(factory: Any, pin: int) -> None:
         lgpio = importlib.import_module("lgpio")
         with contextlib.suppress(lgpio.error):  # it was free
             lgpio.gpio_free(handle, pin)
+
+
+def level(factory: Any, pin: int, *, pull_up: bool | None) -> bool:
+    """Read a pin as an input, once, and give it back; True is high."""
+    active_state = True if pull_up is None else None
+    try:
+        with InputDevice(pin, pull_up=pull_up, active_state=active_state, pin_factory=factory) as device:
+            return bool(device.pin.state)
+    finally:
+        free(factory, pin)
 
 
 def holder(factory: Any, pin: int) -> str:

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from gpiozero import InputDevice
-
 from device.checks import Finding, both
 from device.config import Config, PinsSection
 from device.wire.messages import Text
@@ -142,17 +140,9 @@ def _given_back(factory: Any, *numbers: int) -> Iterator[None]:
             pins.free(factory, number)
 
 
-def _level(factory: Any, number: int, *, pull_up: bool | None) -> bool:
-    """Return the level of a pin as an input: True is high."""
-    with _given_back(factory, number):
-        active = {} if pull_up is not None else {"active_state": True}
-        with InputDevice(number, pull_up=pull_up, pin_factory=factory, **active) as pin:
-            return bool(pin.pin.state)
-
-
 def relay(factory: Any, chosen: Config) -> Finding:
     """Read the relay's pin without driving it: its resistor holds it low."""
-    if _level(factory, chosen.pins.relay, pull_up=None):
+    if pins.level(factory, chosen.pins.relay, pull_up=None):
         return Finding(
             "relay",
             "fail",
@@ -172,7 +162,7 @@ def inputs(factory: Any, chosen: Config) -> list[Finding]:
         number = getattr(chosen.pins, name)
         if not number:
             continue
-        if _level(factory, number, pull_up=rest.pull_up) != rest.level:
+        if pins.level(factory, number, pull_up=rest.pull_up) != rest.level:
             found.append(Finding(name, "fail", rest.wrong, rest.fix))
         else:
             found.append(Finding(name, "ok", Text("静止正常", "as it should be at rest")))

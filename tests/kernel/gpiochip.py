@@ -65,9 +65,9 @@ class Pin:
             return self.outside if self.outside is not None else self.resistor
         return 1 if self.flags & UP else 0 if self.flags & DOWN else None
 
-    def settle(self) -> None:
+    def settle(self, at: float | None = None) -> None:
         """Note a level that has changed, and tell whoever listens."""
-        level, now = self.level(), time.monotonic()
+        level, now = self.level(), at or time.monotonic()
         before = self.history[-1].level
         if level != before:
             self.history.append(Moment(level, now))
@@ -99,6 +99,14 @@ class Chip:
         with self.lock:
             self.pins[pin].outside = level
             self.pins[pin].settle()
+
+    def chatter(self, pin: int, *levels: Level, each_s: float = 0.0005) -> None:
+        """Let a worn contact move: all these levels, one soon after the other however busy this machine is."""
+        with self.lock:
+            now = time.monotonic()
+            for turn, level in enumerate(levels):
+                self.pins[pin].outside = level
+                self.pins[pin].settle(now + turn * each_s)
 
     def take(self, pin: int, consumer: str = "another") -> None:
         """Have a pin claimed by another program."""

@@ -84,6 +84,7 @@ class Machine:
         self._thread = threading.Thread(target=self._run, name="kernel", daemon=True)
 
     def __enter__(self) -> Self:
+        seccomp.libc.prctl(seccomp.PR_SET_CHILD_SUBREAPER, 1)  # whom a killed program leaves stays ours to answer
         self._thread.start()
         return self
 
@@ -94,6 +95,7 @@ class Machine:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+        seccomp.libc.prctl(seccomp.PR_SET_CHILD_SUBREAPER, 0)
         self._over.set()
         os.write(self._woken, b"x")
         self._thread.join()

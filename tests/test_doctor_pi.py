@@ -1,0 +1,85 @@
+"""`menshen doctor` on an emulated kernel: real lgpio, real smbus2, and what is wrong with the wires behind them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from device.wire.link import Wire
+from tests.fire.gate import configure
+from tests.kernel.pi import FIRE, ROOT, Pi, running, why_not
+from tests.kernel.wall import BUTTON, BUZZER, LAMP, RELAY
+
+if reason := why_not():
+    pytest.skip(f"{reason}: THE DRIVERS OF PINS AND THERMOMETER ARE NOT TESTED", allow_module_level=True)
+
+
+@pytest.fixture
+def pi(tmp_path: Path) -> Iterator[Pi]:
+    with running(tmp_path) as made:
+        yield made
+
+
+def examined(pi: Pi, *words: str) -> tuple[int, dict[str, dict[str, str]], str]:
+    """Run it as an installer does; return its exit code, what it found by check, and what it asked meanwhile."""
+    path = configure(pi.folder, "north", Wire(host="127.0.0.1", port=1))
+    text = path.read_text(encoding="utf-8").replace('driver = "mock"', f'driver = "lgpio"\nfire = {FIRE}')
+    path.write_text(f'{text}[camera]\ndriver = "film"\n[thermometer]\ndriver = "mlx90614"\n', encoding="utf-8")
+    command = (sys.executable, "-P", "-m", "menshen", "doctor", "--config", str(path), "--json", "--lang", "en", *words)
+    process = pi.machine.start(
+        *command,
+        cwd=pi.folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, asked = process.communicate(timeout=60)
+    return process.returncode, {row["check"]: row for row in json.loads(out)}, asked
+
+
+def test_the_doctor_finds_a_pi_in_order_and_moves_only_what_it_is_told(pi: Pi) -> None:
+    _, found, _ = examined(pi, "--pulse")
+    assert {name for name, row in found.items() if row["state"] == "fail"} == {"camera", "tcp"}
+    assert found["board"]["detail"] == "Raspberry Pi 4 Model B Rev 1.5"
+    assert found["pins"]["detail"].startswith("lgpio: relay 17, ")
+    assert found["thermometer"]["detail"] == "object 36.6 °C, ambient 24.0 °C"
+    assert pi.chip.levels(RELAY) == [0, 1, 0]
+    for pin in (BUZZER, *LAMP):
+        assert set(pi.chip.levels(pin)) == {0}
+    assert not any(pin.holder for pin in pi.chip.pins)
+
+
+def test_the_doctor_names_what_is_wrong_with_the_wires(pi: Pi) -> None:
+    pi.chip.drive(RELAY, 1)  # an active-low board
+    pi.chip.drive(BUTTON, 0)
+    pi.chip.drive(FIRE, None)
+    pi.sensor.trouble = "checksum"
+    code, found, _ = examined(pi)
+    assert code == 1
+    failed = {name for name, row in found.items() if row["state"] == "fail"}
+    assert failed == {"relay", "staff_button", "fire", "thermometer", "camera", "tcp"}
+    assert "active-high" in found["relay"]["fix"]
+    assert "wrong checksums" in found["thermometer"]["detail"]
+
+
+def test_the_doctor_names_who_has_a_pin(pi: Pi) -> None:
+    pi.chip.take(BUZZER, "pwm-overlay")
+    _, found, _ = examined(pi)
+    assert found["pins"]["state"] == "fail"
+    assert f"buzzer (GPIO{BUZZER}): pwm-overlay" in found["pins"]["detail"]
+    assert "gpioinfo" in found["pins"]["fix"]
+    assert "relay" not in found
+
+
+def test_the_doctor_names_the_group_where_the_chip_cannot_be_opened(pi: Pi) -> None:
+    pi.chip.refusal = errno.EACCES
+    _, found, _ = examined(pi)
+    assert found["pins"]["state"] == "fail"
+    assert "group gpio" in found["pins"]["fix"]
