@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -293,6 +294,13 @@ def test_a_thermometer_that_does_not_answer_is_found(gate: Installed, scene: str
 def test_the_first_picture_is_judged(gate: Installed, scene: dict[str, Any], state: str, said: str) -> None:
     gate.show(**scene)
     assert said in told(lens.first_frame(gate.config.camera), "camera", state).detail.en
+
+
+@pytest.mark.skipif(importlib.util.find_spec("picamera2") is not None, reason="picamera2 is installed here")
+def test_a_camera_whose_software_is_missing_is_found(gate: Installed) -> None:
+    found = lens.first_frame(msgspec.structs.replace(gate.config.camera, driver="picamera2"))
+    assert "No module named 'picamera2'" in told(found, "camera", "fail").detail.en
+    assert "apt install python3-picamera2" in found.fix.en
 
 
 def test_a_camera_that_stalls_is_killed(gate: Installed, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from device.wire.link import Wire
-from tests.fire.gate import configure
-from tests.kernel.pi import FIRE, ROOT, Pi, running, why_not
+from hardware.lamp import COLOURS
+from tests.fire.gate import CARD, configure
+from tests.kernel.pi import FIRE, ROOT, Pi, running, until, why_not
 from tests.kernel.wall import BUTTON, BUZZER, LAMP, RELAY
 
 if reason := why_not():
@@ -27,11 +28,17 @@ def pi(tmp_path: Path) -> Iterator[Pi]:
         yield made
 
 
-def examined(pi: Pi, *words: str) -> tuple[int, dict[str, dict[str, str]], str]:
-    """Run it as an installer does; return its exit code, what it found by check, and what it asked meanwhile."""
+def configured(pi: Pi) -> Path:
+    """Write what a gate on this Pi is told; it has a film for a camera, and no broker."""
     path = configure(pi.folder, "north", Wire(host="127.0.0.1", port=1))
     text = path.read_text(encoding="utf-8").replace('driver = "mock"', f'driver = "lgpio"\nfire = {FIRE}')
     path.write_text(f'{text}[camera]\ndriver = "film"\n[thermometer]\ndriver = "mlx90614"\n', encoding="utf-8")
+    return path
+
+
+def examined(pi: Pi, *words: str) -> tuple[int, dict[str, dict[str, str]], str]:
+    """Run it as an installer does; return its exit code, what it found by check, and what it asked meanwhile."""
+    path = configured(pi)
     command = (sys.executable, "-P", "-m", "menshen", "doctor", "--config", str(path), "--json", "--lang", "en", *words)
     process = pi.machine.start(
         *command,
@@ -54,6 +61,29 @@ def test_the_doctor_finds_a_pi_in_order_and_moves_only_what_it_is_told(pi: Pi) -
     for pin in (BUZZER, *LAMP):
         assert set(pi.chip.levels(pin)) == {0}
     assert not any(pin.holder for pin in pi.chip.pins)
+
+
+def test_a_whole_gate_on_lgpio_lets_a_card_through_and_the_doctor_leaves_it_its_pins(pi: Pi) -> None:
+    path = configured(pi)
+    gate = pi.machine.start(
+        *(sys.executable, "-P", "-m", "tests.fire.gate", str(path)),
+        cwd=pi.folder, env=os.environ | {"PYTHONPATH": str(ROOT), "LG_WD": str(pi.folder)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1,
+    )  # fmt: skip
+    assert gate.stdin
+    assert gate.stdout
+    with gate, gate.stdin, gate.stdout:
+        assert gate.stdout.readline() == "lamp white\n"
+        gate.stdin.write(f"{CARD}\n")
+        assert [gate.stdout.readline() for _ in range(2)] == ["relay\n", "lamp green\n"]
+        assert tuple(pi.chip.level(pin) for pin in LAMP) == COLOURS["green"]
+        until(lambda: pi.chip.levels(RELAY) == [0, 1, 0], "the pulse")
+        _, found, _ = examined(pi, "--pulse", "--show")
+        assert found["gate"]["state"] == "skipped"
+        assert not {"pins", "relay", "pulse", "show", "camera"} & set(found)
+        assert found["thermometer"]["state"] == "ok"
+        assert pi.chip.levels(RELAY) == [0, 1, 0]
+        gate.terminate()
 
 
 def test_the_doctor_names_what_is_wrong_with_the_wires(pi: Pi) -> None:

@@ -15,6 +15,7 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -23,6 +24,8 @@ from tests.kernel.gpiochip import Level
 from tests.kernel.i2c import Trouble
 from tests.kernel.pi import FIRE, INNER, OUTER, Pi, Wall, running, until, why_not
 from tests.kernel.wall import BUTTON, BUZZER, LAMP, RELAY
+
+CHATTER: Final[tuple[Level, ...]] = (0, None) * 6
 
 if reason := why_not():
     pytest.skip(f"{reason}: THE DRIVERS OF PINS AND THERMOMETER ARE NOT TESTED", allow_module_level=True)
@@ -88,9 +91,9 @@ def test_one_press_that_bounces_is_told_once(shared: tuple[Pi, Wall]) -> None:
     pi, wall = shared
     wall.said()
     before = len(pi.chip.pins[BUTTON].history)
-    pi.chip.chatter(BUTTON, *[0, None] * 6, 0)
+    pi.chip.chatter(BUTTON, *CHATTER, 0)
     assert wall.line() == "Pressed {}"
-    pi.chip.chatter(BUTTON, *[None, 0] * 6, None)
+    pi.chip.chatter(BUTTON, None, *CHATTER)
     assert len(pi.chip.pins[BUTTON].history) == before + 26
     settled = time.monotonic() + 0.2
     until(lambda: time.monotonic() > settled, "quiet")
@@ -152,13 +155,16 @@ def test_a_chip_that_cannot_be_opened_names_the_fix(pi: Pi, number: int) -> None
     assert "group gpio" in wall.first
 
 
-def test_a_chip_that_is_gone_while_it_runs_is_an_error_of_that_act(shared: tuple[Pi, Wall]) -> None:
-    pi, wall = shared
+def test_a_chip_that_goes_away_is_an_error_of_each_act_until_it_is_back(pi: Pi) -> None:
+    wall = pi.wall()
     pi.chip.dead = errno.ENODEV
-    said = wall.do("lamp red")
+    lines = [wall.do("lamp red"), wall.line()]
+    assert sorted(line.partition(":")[0] for line in lines) == ['GuardianChanged {"lost"', "error"]
     pi.chip.dead = 0
-    assert said.startswith("error: ")
+    assert wall.line() == 'GuardianChanged {"lost": false}'
     assert wall.do("lamp red") == "done"
+    assert wall.do("release") == "done"
+    assert pi.chip.level(RELAY) == 1
 
 
 def test_lgpio_keeps_its_fifos_where_it_is_told_and_moves_nobody(shared: tuple[Pi, Wall]) -> None:

@@ -29,9 +29,10 @@ LEAD_S: Final = 1.0  # seconds on top, after which it is taken to have stalled
 def first_frame(chosen: CameraSection, start_s: float = START_S) -> Finding:
     """Open the camera and say what the picture is like."""
     fix = Text(
-        "检查排线或 USB；rpicam-hello --list-cameras 可列出摄像头；确认没有其他程序占用；用户须在 video 组",
-        "see the ribbon or the plug; rpicam-hello --list-cameras names what is there; nothing else may use it; "
-        "the user has to be in group video",
+        "安装 python3-picamera2；检查排线或 USB；rpicam-hello --list-cameras 可列出摄像头；"
+        "确认没有其他程序占用；用户须在 video 组",
+        "apt install python3-picamera2; see the ribbon or the plug; rpicam-hello --list-cameras names what is there; "
+        "nothing else may use it; the user has to be in group video",
     )
     said = _ask(chosen, 0, start_s + SETTLE_S)
     if isinstance(said, str):
@@ -118,6 +119,8 @@ def look(pipe: Connection, *, parent: int, settings: dict[str, Any], stall_s: fl
         said = _codes(eye, stall_s, code_s) if code_s else _glance(eye, stall_s)
     except CameraError as error:
         said = str(error)
+    except Exception as error:  # noqa: BLE001 whatever a driver raises is what is wrong with it
+        said = f"{type(error).__name__}: {error}"
     pipe.send(said)  # and no more: a driver may never return from being closed, and the end of the process frees it
 
 
