@@ -55,13 +55,10 @@ def free(factory: Any, pin: int) -> None:
 
 
 def level(factory: Any, pin: int, *, pull_up: bool | None) -> bool:
-    """Read a pin as an input, once, and give it back; True is high."""
+    """Read a pin as an input, once; True is high."""
     active_state = True if pull_up is None else None
-    try:
-        with InputDevice(pin, pull_up=pull_up, active_state=active_state, pin_factory=factory) as device:
-            return bool(device.pin.state)
-    finally:
-        free(factory, pin)
+    with InputDevice(pin, pull_up=pull_up, active_state=active_state, pin_factory=factory) as device:
+        return bool(device.pin.state)
 
 
 def holder(factory: Any, pin: int) -> str:

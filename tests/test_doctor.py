@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -19,83 +18,25 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from controller.authority import Authority, name_for
 from controller.broker import Broker
-from device import config as configuration
-from device.checks import Finding, lens, line, machine, papers, parts
+from device.checks import Finding, lens, machine, papers, parts
 from device.codes.trust import read_site_key
-from device.config import Config
 from device.doctor import CHECKS
 from device.floor import Checked
 from device.timekeeper import Sample
-from device.wire.link import Wire
-from device.wire.messages import Desired, Place, encode
+from device.wire.messages import Desired, encode
 from hardware.levels import Levels
-from hardware.scene import Scene, save
 from menshen import main
-from tests.fire.gate import configure
 from tests.fire.trouble import cannot_mount, read_only, small_disk
-from tests.guarded import guarded
+from tests.installed import CHINESE, Installed, told
 
 ROOT: Final = Path(__file__).parents[1]
 NOW: Final = datetime(2026, 11, 24, 1, 15, tzinfo=UTC)
-CHINESE: Final = re.compile(r"[\u4e00-\u9fff]")
-
-
-@dataclass
-class Installed:
-    """A gate on emulated parts, as somebody installed it."""
-
-    folder: Path
-    wire: Wire = field(default_factory=lambda: Wire(host="127.0.0.1", port=1))
-    extra: str = ""
-
-    def __post_init__(self) -> None:
-        self.path = configure(self.folder, "north", self.wire)
-        self.scene = self.folder / "scene.json"
-        self.show()
-        emulated = f'driver = "emulated"\nsource = "{self.scene}"\n'
-        wired = "beam_outer = 25\nbeam_inner = 16\nturnstile_passed = 26\nfire = 12\ntamper = 6\n"
-        text = self.path.read_text(encoding="utf-8").replace('driver = "mock"\n', f'driver = "mock"\n{wired}')
-        text = text.replace("[wire]\n", f'[wire]\nca = "{self.wire.ca}"\ncertificate = "{self.wire.certificate}"\n')
-        text += f"[camera]\n{emulated}width = 640\nheight = 360\n[thermometer]\n{emulated}{self.extra}"
-        self.path.write_text(text, encoding="utf-8")
-        self.data = self.folder / "north"
-
-    @property
-    def config(self) -> Config:
-        return configuration.load(self.path)
-
-    def show(self, **scene: Any) -> None:
-        save(self.scene, Scene(**scene))
-
-    def press(self, pin: int, *, level: bool) -> None:
-        levels = Levels(self.data / "pins")
-        levels.press(pin, level=level)
-        levels.close()
-
-    def doctor(self, *words: str) -> tuple[int, dict[str, dict[str, str]]]:
-        """Run the command; return its exit code, and what it found by check."""
-        done = CliRunner().invoke(main, ["doctor", "--config", str(self.path), "--json", *words])
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.output
-        rows = json.loads(done.stdout)
-        return done.exit_code, {row["check"]: row for row in rows}
 
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Installed:
     return Installed(tmp_path)
-
-
-def told(found: Finding, name: str, state: str) -> Finding:
-    """Check what every finding keeps: it is named, and unless all is well it says what to do, in both languages."""
-    assert (found.name, found.state) == (name, state), found
-    assert found.name in CHECKS
-    if state in ("warn", "fail"):
-        assert CHINESE.search(found.fix.zh), found.fix
-        assert found.fix.en
-        assert not CHINESE.search(found.fix.en)
-    return found
 
 
 def test_a_good_gate_passes(tmp_path: Path, broker: Broker) -> None:
@@ -329,55 +270,6 @@ def test_a_code_that_is_not_there_or_cannot_be_read_is_found(gate: Installed) ->
     assert "HELLO" not in found.detail.en
 
 
-# The line.
-
-
-def test_a_broker_that_cannot_be_reached_is_found(gate: Installed) -> None:
-    config = gate.config
-    (found,) = line.broker(config, running=False)
-    assert "nothing listens" in told(found, "tcp", "fail").fix.en
-    unknown = msgspec.structs.replace(config, wire=Wire(host="broker.invalid", port=1))
-    (found,) = line.broker(unknown, running=False)
-    assert "DNS" in told(found, "tcp", "fail").fix.en
-
-
-def test_each_step_of_a_line_with_identities_is_judged(tmp_path: Path) -> None:
-    with guarded(tmp_path) as installation:
-        _, pair = installation.admit(Place("expo", "north"))
-        (tmp_path / "gate").mkdir()
-        gate = Installed(tmp_path / "gate", installation.wire(pair))
-        config = gate.config
-        now = datetime.now(tz=UTC)
-        told(papers.certificate(config, now), "certificate", "ok")
-        assert [found.state for found in line.broker(config, running=False)] == ["ok", "ok", "ok"]
-        assert [found.state for found in line.broker(config, running=True)] == ["ok", "ok", "skipped"]
-
-        other = Authority.make(tmp_path / "other")
-        ca = msgspec.structs.replace(config.wire, ca=str(tmp_path / "other/ca.crt"))
-        *_, found = line.broker(msgspec.structs.replace(config, wire=ca), running=False)
-        assert "not of the authority" in told(found, "tls", "fail").fix.en
-
-        name = msgspec.structs.replace(config.wire, host="127.0.0.2")
-        *_, found = line.broker(msgspec.structs.replace(config, wire=name), running=False)
-        assert "wire.host has to be" in told(found, "tls", "fail").fix.en
-
-        missing = msgspec.structs.replace(config.wire, certificate=str(tmp_path / "none.pem"))
-        *_, found = line.broker(msgspec.structs.replace(config, wire=missing), running=False)
-        told(found, "tls", "fail")
-        told(papers.certificate(msgspec.structs.replace(config, wire=missing), now), "certificate", "fail")
-
-        foreign = installation.pair(name_for(Place("expo", "north")), by=other)
-        forged = msgspec.structs.replace(config.wire, certificate=str(foreign.path))
-        *_, found = line.broker(msgspec.structs.replace(config, wire=forged), running=False)
-        told(found, "mqtt", "fail")
-
-        south = installation.pair(name_for(Place("expo", "south")))
-        wrong = msgspec.structs.replace(config.wire, certificate=str(south.path))
-        told(papers.certificate(msgspec.structs.replace(config, wire=wrong), now), "certificate", "fail")
-        *_, found = line.broker(msgspec.structs.replace(config, wire=wrong), running=False)
-        assert "menshen entrance add" in told(found, "mqtt", "fail").fix.en
-
-
 # While the gate runs.
 
 
@@ -389,8 +281,10 @@ def at_work(gate: Installed) -> Iterator[None]:
     ) as process:  # fmt: skip
         assert process.stdout
         assert process.stdout.readline().startswith(b"lamp"), (gate.folder / "log").read_text(encoding="utf-8")
-        yield
-        process.terminate()
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def test_while_the_gate_runs_its_pins_and_camera_are_left_to_it(tmp_path: Path, broker: Broker) -> None:

@@ -72,18 +72,20 @@ def test_a_whole_gate_on_lgpio_lets_a_card_through_and_the_doctor_leaves_it_its_
     )  # fmt: skip
     assert gate.stdin
     assert gate.stdout
-    with gate, gate.stdin, gate.stdout:
-        assert gate.stdout.readline() == "lamp white\n"
-        gate.stdin.write(f"{CARD}\n")
-        assert [gate.stdout.readline() for _ in range(2)] == ["relay\n", "lamp green\n"]
-        assert tuple(pi.chip.level(pin) for pin in LAMP) == COLOURS["green"]
-        until(lambda: pi.chip.levels(RELAY) == [0, 1, 0], "the pulse")
-        _, found, _ = examined(pi, "--pulse", "--show")
-        assert found["gate"]["state"] == "skipped"
-        assert not {"pins", "relay", "pulse", "show", "camera"} & set(found)
-        assert found["thermometer"]["state"] == "ok"
-        assert pi.chip.levels(RELAY) == [0, 1, 0]
-        gate.terminate()
+    with gate:
+        try:
+            assert gate.stdout.readline() == "lamp white\n"
+            gate.stdin.write(f"{CARD}\n")
+            assert [gate.stdout.readline() for _ in range(2)] == ["relay\n", "lamp green\n"]
+            assert tuple(pi.chip.level(pin) for pin in LAMP) == COLOURS["green"]
+            until(lambda: pi.chip.levels(RELAY) == [0, 1, 0], "the pulse")
+            _, found, _ = examined(pi, "--pulse", "--show")
+        finally:
+            gate.terminate()
+    assert found["gate"]["state"] == "skipped"
+    assert not {"pins", "relay", "pulse", "show", "camera"} & set(found)
+    assert found["thermometer"]["state"] == "ok"
+    assert pi.chip.levels(RELAY) == [0, 1, 0]
 
 
 def test_the_doctor_names_what_is_wrong_with_the_wires(pi: Pi) -> None:

@@ -26,8 +26,9 @@ def broker(chosen: Config, *, running: bool) -> list[Finding]:
     begun = time.perf_counter()
     try:
         connection = socket.create_connection((wire.host, wire.port), timeout=TCP_S)
-    except OSError as error:
-        return [Finding("tcp", "fail", both(f"{where}: {error.strerror or error}"), _unreached(error, wire))]
+    except (OSError, UnicodeError) as error:  # the latter: it is no name at all
+        said = getattr(error, "strerror", None) or error
+        return [Finding("tcp", "fail", both(f"{where}: {said}"), _unreached(error, wire))]
     took_ms = 1000 * (time.perf_counter() - begun)
     found = [Finding("tcp", "ok", both(f"{where}, {took_ms:.0f} ms"))]
     with connection:
@@ -40,8 +41,8 @@ def broker(chosen: Config, *, running: bool) -> list[Finding]:
     return [*found, mqtt(chosen)]
 
 
-def _unreached(error: OSError, wire: Wire) -> Text:
-    if isinstance(error, socket.gaierror):
+def _unreached(error: Exception, wire: Wire) -> Text:
+    if isinstance(error, socket.gaierror | UnicodeError):
         return Text(
             f"名称 {wire.host} 无法解析：检查 wire.host 与 DNS，或改用地址",
             f"nobody knows the name {wire.host}: see wire.host and DNS, or use an address",

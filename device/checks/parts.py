@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -130,16 +129,6 @@ def _numbers(section: PinsSection) -> list[tuple[str, int]]:
     return [(name, number) for name, number in found if isinstance(number, int)]
 
 
-@contextmanager
-def _given_back(factory: Any, *numbers: int) -> Iterator[None]:
-    """Give the pins back to the kernel afterwards, for the gate to have."""
-    try:
-        yield
-    finally:
-        for number in numbers:
-            pins.free(factory, number)
-
-
 def relay(factory: Any, chosen: Config) -> Finding:
     """Read the relay's pin without driving it: its resistor holds it low."""
     if pins.level(factory, chosen.pins.relay, pull_up=None):
@@ -171,15 +160,14 @@ def inputs(factory: Any, chosen: Config) -> list[Finding]:
 
 def pulse(factory: Any, chosen: Config) -> Finding:
     """Let one person through, on purpose."""
-    with _given_back(factory, chosen.pins.relay):
-        turnstile = Turnstile(chosen.pins.relay, pulse_ms=chosen.turnstile.pulse_ms, factory=factory)
-        try:
-            turnstile.release()
-            went_on = turnstile.on
-            time.sleep(chosen.turnstile.pulse_ms / 1000 + 0.2)
-            still_on = turnstile.on
-        finally:
-            turnstile.close()
+    turnstile = Turnstile(chosen.pins.relay, pulse_ms=chosen.turnstile.pulse_ms, factory=factory)
+    try:
+        turnstile.release()
+        went_on = turnstile.on
+        time.sleep(chosen.turnstile.pulse_ms / 1000 + 0.2)
+        still_on = turnstile.on
+    finally:
+        turnstile.close()
     if not went_on or still_on:
         detail = Text("针脚没有按要求变化", "its pin did not do as it was told")
         return Finding("pulse", "fail", detail, CABLE)
@@ -195,23 +183,22 @@ def pulse(factory: Any, chosen: Config) -> Finding:
 
 def show(factory: Any, chosen: Config, prompt: Callable[[Text], None], pause_s: float = SHOWN_S) -> Finding:
     """Show each colour and sound each tune, and say which it is meant to be."""
-    lamp_pins = (chosen.pins.lamp_red, chosen.pins.lamp_green, chosen.pins.lamp_blue)
-    with _given_back(factory, *lamp_pins, chosen.pins.buzzer):
-        lamp, buzzer = Lamp(*lamp_pins, factory=factory), Buzzer(chosen.pins.buzzer, factory=factory)
-        try:
-            for colour in COLOURS:
-                if colour != "off":
-                    prompt(Text(f"灯 {colour}", f"lamp {colour}"))
-                    lamp.show(colour)
-                    time.sleep(pause_s)
-            lamp.show("off")
-            for tune, beeps in TUNES.items():
-                prompt(Text(f"蜂鸣 {tune}", f"tune {tune}"))
-                buzzer.play(tune)
-                time.sleep((beeps.times * (beeps.on_s + beeps.off_s) + SHOWN_S) * pause_s / SHOWN_S)
-        finally:
-            lamp.close()
-            buzzer.close()
+    lamp = Lamp(chosen.pins.lamp_red, chosen.pins.lamp_green, chosen.pins.lamp_blue, factory=factory)
+    buzzer = Buzzer(chosen.pins.buzzer, factory=factory)
+    try:
+        for colour in COLOURS:
+            if colour != "off":
+                prompt(Text(f"灯 {colour}", f"lamp {colour}"))
+                lamp.show(colour)
+                time.sleep(pause_s)
+        lamp.show("off")
+        for tune, beeps in TUNES.items():
+            prompt(Text(f"蜂鸣 {tune}", f"tune {tune}"))
+            buzzer.play(tune)
+            time.sleep((beeps.times * (beeps.on_s + beeps.off_s) + SHOWN_S) * pause_s / SHOWN_S)
+    finally:
+        lamp.close()
+        buzzer.close()
     return Finding(
         "show",
         "ok",
