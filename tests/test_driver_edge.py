@@ -87,13 +87,14 @@ def test_a_release_is_one_pulse_of_the_relay(shared: tuple[Pi, Wall]) -> None:
     assert down.at - up.at == pytest.approx(0.3, abs=0.1)
 
 
-def test_one_press_that_bounces_is_told_once(shared: tuple[Pi, Wall]) -> None:
+@pytest.mark.parametrize("each_s", [0.0005, 0.02])  # within what lgpio filters, and beyond it
+def test_one_press_that_bounces_is_told_once(shared: tuple[Pi, Wall], each_s: float) -> None:
     pi, wall = shared
     wall.said()
     before = len(pi.chip.pins[BUTTON].history)
-    pi.chip.chatter(BUTTON, *CHATTER, 0)
+    pi.chip.chatter(BUTTON, *CHATTER, 0, each_s=each_s)
     assert wall.line() == "Pressed {}"
-    pi.chip.chatter(BUTTON, None, *CHATTER)
+    pi.chip.chatter(BUTTON, None, *CHATTER, each_s=each_s)
     assert len(pi.chip.pins[BUTTON].history) == before + 26
     settled = time.monotonic() + 0.2
     until(lambda: time.monotonic() > settled, "quiet")

@@ -5,6 +5,7 @@ Version 1 is refused, as by kernels built without it; lgpio 0.2 asks for version
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import struct
@@ -101,12 +102,17 @@ class Chip:
             self.pins[pin].settle()
 
     def chatter(self, pin: int, *levels: Level, each_s: float = 0.0005) -> None:
-        """Let a worn contact move: all these levels, one soon after the other however busy this machine is."""
+        """Let a worn contact have moved: all these levels up to now, told at once however busy this machine is."""
         with self.lock:
-            now = time.monotonic()
+            moved, begun = self.pins[pin], time.monotonic() - each_s * (len(levels) - 1)
+            if moved.holder:
+                moved.holder.gather = True
             for turn, level in enumerate(levels):
-                self.pins[pin].outside = level
-                self.pins[pin].settle(now + turn * each_s)
+                moved.outside = level
+                moved.settle(begun + turn * each_s)
+            if moved.holder:
+                moved.holder.gather = False
+                moved.holder.flush()
 
     def take(self, pin: int, consumer: str = "another") -> None:
         """Have a pin claimed by another program."""
@@ -183,6 +189,8 @@ class Request:
         self.events = -1  # where edges are written to
         self._chip = chip
         self._pins = pins
+        self.gather = False  # edges wait for `flush`
+        self._waiting = b""
         self._told = 0
         for pin in pins:
             pin.holder = self
@@ -202,8 +210,16 @@ class Request:
         """Write an edge, if it was asked for."""
         if self.events >= 0 and pin.flags & (RISING if level else FALLING):
             self._told += 1
-            event = EVENT.pack(round(at * 1e9), 1 if level else 2, pin.number, self._told, self._told)
-            os.write(self.events, event)
+            self._waiting += EVENT.pack(round(at * 1e9), 1 if level else 2, pin.number, self._told, self._told)
+            if not self.gather:
+                self.flush()
+
+    def flush(self) -> None:
+        """Hand over the edges that wait, in one piece."""
+        if self._waiting:
+            with contextlib.suppress(BrokenPipeError):  # who listened has just died
+                os.write(self.events, self._waiting)
+        self._waiting = b""
 
     def ioctl(self, request: int, address: int, call: Asked) -> int:
         with self._chip.lock:
