@@ -29,6 +29,7 @@ from device.wire.plain import harmless
 from device.wire.words import Language, language, say
 
 WIDE: Final = 120  # columns where there is no terminal to ask
+LONGEST: Final = 1000  # characters of what a check found
 MARKS: Final[dict[State, tuple[str, str, Text]]] = {
     "ok": ("✓", "green", Text("正常", "ok")),
     "warn": ("!", "yellow", Text("注意", "warn")),
@@ -119,7 +120,7 @@ def row(found: Finding, tongue: Language) -> dict[str, Any]:
     return {
         "check": found.name,
         "state": found.state,
-        "detail": harmless(say(found.detail, tongue)),
+        "detail": harmless(say(found.detail, tongue), LONGEST),
         "fix": "" if found.state == "ok" else say(found.fix, tongue),
     }
 
@@ -130,7 +131,7 @@ def table(findings: list[Finding], tongue: Language) -> Table:
     made = Table(*(say(head, tongue) for head in heads), box=SIMPLE)
     for found in findings:
         mark, colour, word = MARKS[found.state]
-        text = Cell(harmless(say(found.detail, tongue)))
+        text = Cell(harmless(say(found.detail, tongue), LONGEST))
         if found.state != "ok" and found.fix.en:
             text.append(f"\n→ {say(found.fix, tongue)}", style=colour)
         made.add_row(say(CHECKS[found.name], tongue), Cell(f"{mark} {say(word, tongue)}", style=colour), text)

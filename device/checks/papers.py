@@ -109,10 +109,10 @@ def policy(chosen: Config, key: bytes, now: datetime) -> Finding:
         return Finding("policy", "fail", both(held.problem), fix)
     issued = held.desired.issued_at
     age = now - issued if issued else timedelta(0)
-    since = f"{issued:%Y-%m-%d %H:%M}" if issued else "?"
+    since = f"{issued:%Y-%m-%d %H:%M}" if issued else ""
     detail = Text(
-        f"第 {held.desired.version} 版，{since} 下发，{len(held.trust.keys)} 把签发密钥",
-        f"version {held.desired.version} of {since}, {len(held.trust.keys)} issuers' keys",
+        f"第 {held.desired.version} 版{f'，{since} 下发' if since else ''}，{len(held.trust.keys)} 把签发密钥",
+        f"version {held.desired.version}{f' of {since}' if since else ''}, {len(held.trust.keys)} issuers' keys",
     )
     if stale := held.trust.stale(int(now.astimezone(UTC).timestamp())):
         fix = Text("在控制端重新导入：menshen trust add", "import anew at the controller: menshen trust add")
