@@ -227,3 +227,27 @@ def _inside(heard: Heard, place: Place) -> tuple[int, int] | None:
         return None
     told = decode(Inside, heard.payload)
     return told.inside, told.capacity
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("scan", '"people":18446744073709551616'),
+        ("scan", '"uses":99999999999999999999'),
+        ("scan", '"people":0'),
+        ("passage", '"scan":18446744073709551616'),
+        ("passage", '"scan":-1'),
+        ("passage", '"people":-99999999999999999999'),
+        ("scan", '"code":"\\ud800"'),
+    ],
+)
+def test_what_no_gate_can_mean_is_quarantined_and_stops_nobody(books: Books, kind: str, field: str) -> None:
+    event: Event = grant(1, WHEN) if kind == "scan" else passage(1, "not_passed", WHEN, scan=1)
+    payload = encode(event)[:-1] + b"," + field.encode() + b"}"
+    with books.store.transaction():
+        intake = Intake(books.store, Quarantine(books.store), rules=RULES, at=WHEN)
+        intake.hear(Heard(topic=NORTH.topic(kind), payload=payload, headers={"spool": "a1b2c3", "seq": "1"}))
+        intake.hear(Heard(topic=NORTH.topic("scan"), payload=encode(grant(2, WHEN))))
+        intake.keep()
+    assert books.store.db.execute("SELECT count(*) FROM quarantine").fetchone() == (1,)
+    assert books.store.db.execute("SELECT seq FROM passings").fetchall() == [(2,)]

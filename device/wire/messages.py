@@ -42,6 +42,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 PERSONAL: Final = "personal"
 Personal = Annotated[str, Meta(extra={PERSONAL: True})]
 
+People = Annotated[int, Meta(ge=1, le=9)]  # who go in together on one code
 Outcome = Literal["grant", "refer", "refuse"]
 Temperature = Literal["normal", "recheck", "high", "unknown", "off"]
 ClockState = Literal["synced", "holdover", "unset"]
@@ -128,9 +129,9 @@ class Scan(Event, frozen=True, kw_only=True):
     scheme: str
     symbology: str
     kind: PassKind | None = None
-    people: int = 1  # who may go through on it
+    people: People = 1  # who may go through on it
     direction: Literal["in", "out"] | None = None  # which way, where re-entry is watched
-    uses: int = 0  # how often its code admits; 0: any number of times
+    uses: Annotated[int, Meta(ge=0, le=10_000)] = 0  # how often its code admits; 0: any number of times
     by: tuple[Personal, ...] = ()  # the guards who decided it by hand; more than one: it was one of them
     why: Literal["", "referred", "overridden", "without_code"] = ""  # what they decided
     answers: int | None = None  # the seq of the scan that they decided on
@@ -145,8 +146,8 @@ class Passage(Event, frozen=True, kw_only=True):
 
     event_type: Literal["passed", "not_passed", "forced", "tailgated"]
     direction: Literal["in", "out", "unknown"] = "unknown"
-    scan: int | None = None
-    people: int = 1  # of a party, who did not go
+    scan: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    people: People = 1  # of a party, who did not go
 
 
 class Duty(Event, frozen=True, kw_only=True):
@@ -306,7 +307,7 @@ class Admission(Struct, frozen=True, kw_only=True):
     claims: dict[str, tuple[str | int | bool, ...]] = {}  # name: the values that will do
     kind: PassKind = "visitor"
     places: tuple[str, ...] = ()  # `site` or `site/entrance`; none: every one
-    uses: Annotated[int, Meta(ge=0)] = 0  # how often each admits; 0: any number of times
+    uses: Annotated[int, Meta(ge=0, le=10_000)] = 0  # how often each admits; 0: any number of times
 
 
 class Desired(Message, frozen=True, kw_only=True):
