@@ -202,6 +202,16 @@ class UpstreamSection(Struct, frozen=True, forbid_unknown_fields=True):
     ca: Annotated[str, _text("file with its authority's certificate; empty: those of the system")] = ""
 
 
+class ScreenSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The visitor's screen, a page that a browser on a small display shows. It speaks gate.language first."""
+
+    enabled: Annotated[bool, _text("true where there is a display; without one nothing runs for it")] = False
+    host: Annotated[
+        str, _text("address it is served at; beyond this machine the page is without the live picture", "127.0.0.1")
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 8480
+
+
 class CommandsSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What the controller may command. Whoever has its key can then do it from afar."""
 
@@ -228,6 +238,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     upstream: UpstreamSection = UpstreamSection()
     crowd: CrowdSection = CrowdSection()
     poster: PosterSection = PosterSection()
+    screen: ScreenSection = ScreenSection()
 
 
 def load(path: Path) -> Config:

@@ -31,7 +31,8 @@ from device.probe import Measured, Unmeasured
 from device.record import Record
 from device.remote import Remote
 from device.renewal import CertificateEnds
-from device.sight import Counted, EyeFault, InView, Seen
+from device.shown import ScreenChanged, Shown, nobody
+from device.sight import Counted, EyeFault, Guidance, InView, Seen
 from device.standing import Counts, Standing
 from device.surroundings import Surroundings
 from device.verdict import Verdict, decide, judge
@@ -43,7 +44,6 @@ from device.wire.messages import Place
 from hardware.parts import (
     BeamChanged,
     Board,
-    Colour,
     FireChanged,
     GuardianChanged,
     PartSaid,
@@ -57,11 +57,10 @@ from hardware.parts import (
 log = logging.getLogger(__name__)
 
 Said = (
-    Seen | EyeFault | Measured | Unmeasured | PartSaid | Heard | LinkChanged | LinkDied | Acked | Answered
-    | CertificateEnds | Counted | InView
+    Seen | EyeFault | Guidance | Counted | InView | ScreenChanged | Measured | Unmeasured | PartSaid
+    | Heard | LinkChanged | LinkDied | Acked | Answered | CertificateEnds
 )  # fmt: skip
 
-COLOURS: Final[dict[messages.Outcome, Colour]] = {"grant": "green", "refer": "amber", "refuse": "red"}
 TICK_S: Final = 0.25
 
 
@@ -85,6 +84,7 @@ class Entrance:
         info: messages.Info,
         watch: Callable[[], str] = lambda: "",
         inquiry: Inquiry | None = None,
+        show: Callable[[Shown], None] = nobody,
     ) -> None:
         self._inbox = inbox
         self.place = Place(config.gate.site, config.gate.entrance)
@@ -103,7 +103,7 @@ class Entrance:
         self._entries = Entries(config, record, memory, clock)
         self._flow = Flow(config, record, self._went)
         self._surroundings = Surroundings(config, record, self._credentials.look_at, now)
-        self._way = Way(lambda: self.board, record, answer_s=config.rules.answer_s)
+        self._way = Way(lambda: self.board, record, answer_s=config.rules.answer_s, show=show)
         self._post = Post(config, record=record, policy=policy, clock=clock, way=self._way)
         self._standing = Standing(
             record=record,
@@ -145,7 +145,7 @@ class Entrance:
     def _end(self) -> None:
         self._systemd.say("STOPPING=1")
         self._remote.look(math.inf)
-        self.board.lamp.show("off")
+        self._way.close()
         self._standing.leave()
         self._record.forget()
 
@@ -192,10 +192,12 @@ class Entrance:
             self._present(late)
         for presented in self._warmth.look(now):
             self._judge(presented)
+        self._way.placard.collect(self._credentials.progress(now))
         self._flow.look(now)
         self._entries.look(now)
         self._post.look(now)
         self._surroundings.look(now, self._post.local())
+        self._way.placard.warn(self._surroundings.warnings)
         self._check()
         self._remote.look(now)
         self._record.look(now, idle=self._inbox.empty())
@@ -286,7 +288,7 @@ class Entrance:
         admitted = good and guard is None
         shown = verdict.outcome if not admitted or self._way.released() else "refer"
         now = self._clock.mono()
-        self._way.answer(COLOURS[shown], shown, now)
+        self._way.answer(shown, now, verdict.reasons, staff=guard is not None)
         self._grants += good
         self._refusals += not good
         if admitted:
@@ -302,13 +304,13 @@ class Entrance:
         """Let one person through because an operator says so: a grant, whose event is a command."""
         self._way.release()
         now = self._clock.mono()
-        self._way.answer("green", "grant", now)
+        self._way.answer("grant", now)
         self._flow.granted(seq, now)
         self._grants += 1
 
     def _identify(self, _seq: int) -> None:
         """Show and sound which gate this is."""
-        self._way.answer("blue", "identify", self._clock.mono())
+        self._way.identify(self._clock.mono())
 
     def _by_hand(self, admit: Admit | None) -> None:
         """Let in whom a guard lets in: on disk first, with who did it, then the parts. None: nobody was."""
@@ -334,9 +336,9 @@ class Entrance:
         now = self._clock.mono()
         if seq is None or not self._way.released():
             self._entries.give_back(passing)
-            self._way.answer("amber", "refer", now)
+            self._way.answer("refer", now)
             return
-        self._way.answer("green", "grant", now)
+        self._way.answer("grant", now)
         self._entries.granted(seq, passing, sensed=self._flow.sensed)
         self._flow.granted(seq, now, admit.people)
         self._grants += 1
@@ -360,7 +362,7 @@ class Entrance:
 
     def _wire(self, said: Said) -> None:
         match said:
-            case FireChanged() | TamperChanged() | GuardianChanged():
+            case FireChanged() | TamperChanged() | GuardianChanged() | ScreenChanged() | Guidance():
                 self._way.hear(said)
             case Acked(spool, seq):
                 self._record.acknowledged(spool, seq)

@@ -43,12 +43,14 @@ class Eye:
         *,
         crowd: CrowdSection = CrowdSection(),  # noqa: B008 it is frozen
         poster: PosterSection = PosterSection(),  # noqa: B008
+        preview: str = "",
     ) -> None:
         self._camera = camera
         self._decoder = decoder
         self._put = put
         self._line = crowd.line if crowd.mode == "on" else None
         self._all_in_view = poster.watch == "in_view"
+        self._preview = preview  # the name of the place for the picture that a screen shows
         self._open: set[str] = set()  # faults said and not yet cleared
         self._lost = True  # as long as no frame has come
         self._wait_s = RESTART_S
@@ -100,6 +102,7 @@ class Eye:
                 "gone_s": self._decoder.gone_s,
                 "line": self._line,
                 "all_in_view": self._all_in_view,
+                "preview": self._preview,
             },
         )
 

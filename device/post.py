@@ -76,7 +76,7 @@ class Post:
         self._record.stands("button_stuck", stuck)
         if self.duty.asked and now - self._signalled_at >= REMIND_S and not self._way.answering:
             self._signalled_at = now
-            self._way.answer("blue", "identify", now)
+            self._way.remind(now)
 
     def _keep(self, changes: list[Change]) -> None:
         for change in changes:

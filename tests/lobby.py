@@ -19,6 +19,7 @@ from device.memory import Memory
 from device.policy import Policy
 from device.record import Record
 from device.settings import convert
+from device.shown import Shown
 from device.sight import Code, Seen
 from device.spool import Reader, Spool
 from device.timekeeper import Doubt
@@ -71,6 +72,7 @@ class Scene(NamedTuple):
     lit: Callable[[int], bool]
     edges: Callable[[int], int]
     inbox: queue.SimpleQueue[Said | None]
+    shown: list[Shown]
 
     def show(self, data: bytes = CARD) -> messages.Scan | None:
         """Hold a code before the lens; return the last scan kept."""
@@ -113,6 +115,7 @@ def build(folder: Path, *, clock: Watch | None = None, **sections: dict[str, Any
         lamp=(RED, GREEN, BLUE), buzzer=18, staff_button=5,
     )  # fmt: skip
     spool, clock, said = Spool(folder / "spool.db"), clock or Watch(), list[tuple[str, bytes]]()
+    shown: list[Shown] = []
 
     def say(topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
         assert (qos, retain) == (1, "/reply/" not in topic)
@@ -132,13 +135,14 @@ def build(folder: Path, *, clock: Watch | None = None, **sections: dict[str, Any
         asking.thread.start()
     entrance = Entrance(
         config=config, inbox=inbox, board=board, record=record, policy=policy, memory=memory, clock=clock,
-        info=messages.Info(version="0", python="3", parts={}), inquiry=asking,
+        info=messages.Info(version="0", python="3", parts={}), inquiry=asking, show=shown.append,
     )  # fmt: skip
     yield Scene(
         entrance, clock, spool, events, said,
         lit=lambda pin: bool(factory.pin(pin).state),
         edges=lambda pin: len(factory.pin(pin).states) - 1,
         inbox=inbox,
+        shown=shown,
     )  # fmt: skip
     if asking:
         asking.stop()

@@ -358,6 +358,9 @@ def test_show_draws_a_code_and_leaves_the_rest_of_the_world_alone(entrance: Entr
         ("camera blak", "camera ok or missing or black or frozen"),
         ("thermometer off", "unplugged"),
         ("show \udcff", "not valid Unicode"),
+        ("picture /nowhere", "'/nowhere' is no file"),
+        ("clock soon", "such as clock .40d"),
+        ("clock 40d", "or clock right"),
     ],
 )
 def test_a_line_that_cannot_be_acted_says_what_can(entrance: Entrance, tmp_path: Path, line: str, said: str) -> None:

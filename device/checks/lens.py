@@ -14,8 +14,9 @@ import numpy as np
 from device.checks import Finding, both
 from device.config import CameraSection
 from device.eye import START_S, spawn
+from device.kin import belong_to
 from device.looks import FIRST, OTHERS
-from device.retina import BLACK_BELOW, belong_to, camera
+from device.retina import BLACK_BELOW, camera
 from device.wire.messages import Text
 from hardware.parts import CameraError, Frame, Grey
 
@@ -112,7 +113,7 @@ def _ask(chosen: CameraSection, code_s: float, within_s: float) -> dict[str, Any
 def look(pipe: Connection, *, parent: int, settings: dict[str, Any], stall_s: float, code_s: float) -> None:
     """Be that process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    belong_to(parent)
+    belong_to(parent, "menshen-eye")
     said: dict[str, Any] | str
     try:
         eye = camera(settings.pop("driver"), **settings)

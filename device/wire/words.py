@@ -102,6 +102,7 @@ FAULTS: Final[dict[str, Text]] = {
     "guardian_lost": Text("闸机守护进程丢失", "the relay's guardian is lost"),
     "poster_unreadable": Text("入口码无法识读", "the entrance's printed code cannot be read"),
     "poster_foreign": Text("出现非本入口的码", "a code that is not this entrance's is where only its own belongs"),
+    "screen_lost": Text("访客屏幕程序无响应", "the visitor's screen does not answer"),
     "policy_refused": Text("下发策略被拒绝", "a policy was refused"),
     "certificate_ends": Text("证书即将到期，无法续期", "the certificate ends and cannot be renewed"),
 }

@@ -35,6 +35,18 @@ def draw(scene: Scene, width: int, height: int) -> Grey:
     return _grey(cv2.convertScaleAbs(picture, alpha=scene.light))
 
 
+def fitted(picture: Grey, width: int, height: int) -> Grey:
+    """Return a picture as large as it fits, in the middle of a grey frame."""
+    rows, columns = picture.shape
+    scale = min(width / columns, height / rows)
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    frame = np.full((height, width), 150, np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    frame[top : top + size[1], left : left + size[0]] = resized
+    return frame
+
+
 class Grain:
     """Sensor noise: made once, laid over every frame at another place. Costs well under a millisecond."""
 
