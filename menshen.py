@@ -13,6 +13,7 @@ from device.wire.plain import Plain
 # word: (where its click command lives, what it does)
 COMMANDS = {
     "demo": ("controller.demo:demo", "See it all at work: broker, controller, two emulated gates. 现场演示"),
+    "kiosk": ("controller.kiosk:kiosk", "Play with an emulated gate on a page. 体验模拟门机"),
     "scan": ("device.scan:scan", "Read codes from photos or a video and judge them. 读码并判断"),
     "gate": ("device.__main__:gate", "Run one entrance. 运行一个入口"),
     "doctor": ("device.doctor:doctor", "Look whether a gate has all it needs, and name the fix. 安装自检"),

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "hardware").glob("*.md")])
 LIVE = {
     "demo",
+    "kiosk",
     "test",
     "watch",
     "bench",
