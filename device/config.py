@@ -58,7 +58,9 @@ class CameraSection(Struct, frozen=True, forbid_unknown_fields=True):
 class DecoderSection(Struct, frozen=True, forbid_unknown_fields=True):
     """How hard to look for codes in a frame."""
 
-    budget_ms: Annotated[float, Meta(ge=1, le=1000, description="milliseconds of looking per frame")] = 40.0
+    budget_ms: Annotated[
+        float, Meta(ge=1, le=1000, description="milliseconds of looking per frame, beyond the quick looks")
+    ] = 4.0
     gone_s: Annotated[float, Meta(ge=0.2, le=60, description="seconds out of view until it may be reported again")] = (
         2.0
     )

@@ -167,6 +167,7 @@ class Entrance:
             case Measured() | Unmeasured():
                 self._warmth.take(said)
             case EyeFault(fault=fault, raised=raised, detail=detail):
+                self._way.placard.guide(None)  # nothing is seen any more that could be helped
                 self._record.stands(fault, (detail or fault) if raised else "")
             case BeamChanged(beam=beam, broken=broken, at=at):
                 self._flow.beam(beam, at, broken=broken)

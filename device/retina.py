@@ -1,4 +1,4 @@
-"""What runs in the camera's own process: frames in, and out what is seen in them or wrong with them."""
+"""What runs in the camera's own process: frames in; out what is seen in them, wrong with them, or would help."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from device.decoder import Decoder, View
+from device.guidance import Guide
 from device.kin import belong_to
 from device.preview import Preview
 from device.sight import EyeFault, EyeSaid, InView, Seen
@@ -123,6 +124,7 @@ class Retina:
         self._all_said_at = -math.inf
         self._period_s = period_s
         self._preview = preview
+        self._guide = Guide()
         self._picture = Picture()
         self._spoke_at = 0.0
         self._wait_s = RETRY_S
@@ -157,6 +159,8 @@ class Retina:
         codes = self._decoder.read(frame)
         for code in self._view.news(codes, frame.at):
             self._tell(Seen(code=code, frame_at=frame.at, read_at=time.monotonic()))
+        if advice := self._guide.see(frame, codes):
+            self._tell(advice)
         if self._all_in_view and frame.at - self._all_said_at >= IN_VIEW_S:
             self._all_said_at = frame.at
             self._tell(InView(codes=tuple(codes), still=self._decoder.still(frame.at), frame_at=frame.at))

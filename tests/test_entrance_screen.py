@@ -39,6 +39,8 @@ def test_what_helps_to_read_a_code_is_shown_while_it_does(scene: Scene) -> None:
     assert [shown.hint for shown in scene.shown] == [None, None]
     scene.entrance.take(Guidance(hint="too_far"))
     assert scene.shown[-1] == Shown(hint="too_far")
+    scene.entrance.take(EyeFault(fault="camera_lost", raised=True, detail="unplugged"))
+    assert scene.shown[-1] == Shown()
 
 
 def test_in_a_fire_the_way_is_free_whatever_is_held_up(scene: Scene) -> None:

@@ -23,7 +23,7 @@ from device import retina
 from device.config import CameraSection, CrowdSection, DecoderSection, PosterSection
 from device.decoder import Decoder, View
 from device.eye import Eye, spawn
-from device.sight import Code, Counted, EyeFault, EyeSaid, InView, Seen
+from device.sight import Code, Counted, EyeFault, EyeSaid, Guidance, InView, Seen
 from hardware.parts import Frame
 from hardware.scene import Scene, save
 
@@ -108,6 +108,15 @@ def test_a_code_is_said_once_and_again_after_it_had_left(watch: Watch) -> None:
         watch.said.get(timeout=0.6)
     watch.show(code="SECOND", size=200)
     assert watch.text() == "SECOND"
+
+
+def test_what_would_help_is_said_and_taken_back(watch: Watch) -> None:
+    assert watch.text() == "FIRST"
+    watch.show(code="SECOND" * 40, size=50)
+    assert watch.next() == Guidance(hint="too_far")
+    watch.show(code="SECOND", size=200)
+    assert {type(watch.next()), type(watch.next())} == {Guidance, Seen}
+    assert watch.said.empty()
 
 
 def test_a_camera_that_is_lost_black_or_frozen_is_said_once_and_taken_back(watch: Watch) -> None:
