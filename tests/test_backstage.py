@@ -10,7 +10,7 @@ from device.backstage import clocks, play
 from device.config import PinsSection
 from hardware import board as boards
 from hardware import pins
-from hardware.parts import PartSaid
+from hardware.parts import PartSaid, Pressed, Released
 from hardware.scene import Scene, save
 from hardware.turnstile import Turnstile
 
@@ -48,7 +48,7 @@ def test_acts_are_answered_and_pins_are_told(tmp_path: Path) -> None:
     changes = [line.split(maxsplit=2)[2] for line in said if line.startswith("pins ")]
     assert changes[0] == "relay=0 lamp_red=0 lamp_green=0 lamp_blue=0 buzzer=0 staff_button=1"
     assert changes[1:] == ["staff_button=0", "staff_button=1", "lamp_green=1"]
-    assert len(told) == 1
+    assert [type(each) for each in told] == [Pressed, Released]
 
 
 def test_clocks_are_as_the_scene_says(tmp_path: Path) -> None:

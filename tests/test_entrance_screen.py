@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from device.probe import Measured
 from device.shown import ScreenChanged, Shown
 from device.sight import Counted, EyeFault, Guidance
 from device.wire.messages import Health
-from hardware.parts import FireChanged
+from hardware.parts import FireChanged, Reading
 from tests.lobby import GREEN, Scene, build
 
 
@@ -77,3 +78,15 @@ def test_who_stands_too_near_or_in_a_crowd_is_asked_to_mind_it(tmp_path: Path) -
         warnings = [shown.warnings for shown in scene.shown]
         assert ("distance",) in warnings
         assert warnings[-1] == ("queue",)
+
+
+def test_whose_code_was_read_first_is_asked_for_a_temperature(tmp_path: Path) -> None:
+    for scene in build(tmp_path, thermometer={"driver": "emulated", "mode": "require", "wait_s": 3}):
+        scene.entrance.take(Measured(reading=Reading(24.0, 24.0), at=scene.clock.now))  # the wall
+        scene.show()
+        scene.wait(0.1)
+        assert scene.shown[-1] == Shown(state="measure")
+        scene.wait(3.1)
+        assert scene.shown[-1] == Shown(state="answer", outcome="refer", steps=("staff",))
+        scene.wait(3.1)
+        assert scene.shown[-1] == Shown()
