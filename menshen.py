@@ -13,8 +13,10 @@ from device.wire.plain import Plain
 # word: (where its click command lives, what it does)
 COMMANDS = {
     "demo": ("controller.demo:demo", "See it all at work: broker, controller, two emulated gates. 现场演示"),
+    "kiosk": ("controller.kiosk:kiosk", "Play with an emulated gate on a page. 体验模拟门机"),
     "scan": ("device.scan:scan", "Read codes from photos or a video and judge them. 读码并判断"),
     "gate": ("device.__main__:gate", "Run one entrance. 运行一个入口"),
+    "doctor": ("device.doctor:doctor", "Look whether a gate has all it needs, and name the fix. 安装自检"),
     "controller": ("controller.__main__:controller", "Run the operators' side. 运行控制端"),
     "watch": ("controller.watch:watch", "Follow events and alerts live. 实时查看"),
     "events": ("controller.tables:events", "List stored events. 事件列表"),
@@ -24,6 +26,7 @@ COMMANDS = {
     "entrance": ("controller.registry:entrance", "Register entrances. 登记入口"),
     "command": ("controller.command:command", "Tell a gate to do something now. 远程指令"),
     "pass": ("controller.passes:pass_", "Issue, show and revoke signed codes. 签发、查看、吊销通行码"),
+    "roster": ("controller.roster:roster", "Say which guards are expected. 排班表"),
     "trust": ("controller.trust:trust", "Trust codes of other issuers. 信任其他签发方的码"),
     "purge": ("controller.purge:purge", "Overwrite what names people, by age, entrance, code or pass. 清除个人信息"),
     "bench": ("device.bench:bench", "Measure the straight path on this machine. 测量性能"),

@@ -44,6 +44,7 @@ class Controller:
             say=self.link.say,
             watch=self._dead,
             retention_days=config.store.retention_days,
+            people=config.people,
         )
 
     def _heard(self, said: LinkSaid) -> None:

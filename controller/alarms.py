@@ -16,8 +16,8 @@ from sqlite_utils import Database
 
 from controller.alerts import Changes, Dismissed, Key, Silence, worse
 from controller.database import now, stamp, transaction
-from controller.journal import Entry, Journal
-from device.wire.messages import Alert, Head, Place, Text
+from controller.journal import Entry, Head, Journal
+from device.wire.messages import Alert, Place, Text
 
 LONGEST_NAME: Final = 64  # characters of who did it
 LONGEST_NOTE: Final = 500

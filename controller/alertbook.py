@@ -18,10 +18,10 @@ from controller import telling
 from controller.alarms import AlertError
 from controller.config import Config, configured
 from controller.database import StoreError
-from controller.journal import broken
+from controller.journal import Head, broken
 from controller.store import Store
 from controller.tables import UNITS, Form, formed, place, reading, show
-from device.wire.messages import Head, Place, Text
+from device.wire.messages import Place, Text
 from device.wire.plain import harmless
 from device.wire.words import Language, language, say
 

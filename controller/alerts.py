@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from controller.config import AlertsSection
-from controller.rules import INHIBITED_BY, Finding
+from controller.facts import Finding
+from controller.rules import INHIBITED_BY
 from device.wire.messages import Alert
 
 Key = tuple[int, str]  # an entrance's id in the store, and a kind

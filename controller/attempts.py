@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from controller.authority import AuthorityError, place_of
+from controller.facts import Run
 from controller.ledger import Noted
-from controller.rules import REFUSED, Run
+from controller.rules import REFUSED
 from device.wire.messages import Place
 
 

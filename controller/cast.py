@@ -126,9 +126,19 @@ def prepare(folder: Path, wire: Wire, authority: Path | None = None) -> Programm
     `wire` is the gates'. With an authority theirs is TLS, each with the identity it is going to have; see Troupe.enrol.
     """
     issuer = Issuer()
+    broker = f'[identity]\nfolder = "{authority}"\n' if authority else wired(wire)
+    furnish(folder, issuer, broker, ENTRANCES)
+    for entrance in ENTRANCES:
+        own = _identified(wire, folder / entrance / "identity") if authority else wire
+        mode = "require" if entrance == SOUTH else "advise"
+        (folder / f"{entrance}.toml").write_text(gate(folder, entrance, wired(own), mode=mode), encoding="utf-8")
+    return _programme(issuer)
+
+
+def furnish(folder: Path, issuer: Issuer, broker: str, entrances: dict[str, Text]) -> None:
+    """Write the controller's configuration, `broker` being how it finds that, and let it know entrances and issuer."""
     site_key = make_site_key(folder / "site.key")
     database = folder / "controller.db"
-    broker = f'[identity]\nfolder = "{authority}"\n' if authority else _wire(wire)
     (folder / "controller.toml").write_text(
         f'[store]\npath = "{database}"\n{broker}'
         f'[passes]\nissuer = "{folder / "issuer"}"\nsite_key = "{folder / "site.key"}"\n'
@@ -136,38 +146,37 @@ def prepare(folder: Path, wire: Wire, authority: Path | None = None) -> Programm
         encoding="utf-8",
     )
     with closing(Store(database)) as store:
-        for entrance, title in ENTRANCES.items():
+        for entrance, title in entrances.items():
             store.register(Place(SITE, entrance), zh=title.zh, en=title.en)
         store.trust_key(trusted(issuer.key.public_key()))
         store.list_code(keyed_hash(site_key, issuer.card.encode()))
         store.revoke(issuer.revoked_id.hex())
-    for entrance in ENTRANCES:
-        own = _identified(wire, folder / entrance / "identity") if authority else wire
-        (folder / f"{entrance}.toml").write_text(_gate(folder, entrance, own), encoding="utf-8")
-    return _programme(issuer)
 
 
 def _identified(wire: Wire, identity: Path) -> Wire:
     return msgspec.structs.replace(wire, ca=str(identity / "ca.crt"), certificate=str(identity / "gate.pem"))
 
 
-def _wire(wire: Wire) -> str:
+def wired(wire: Wire) -> str:
+    """Return the section that says where the broker is."""
     tls = f'ca = "{wire.ca}"\ncertificate = "{wire.certificate}"\n' if wire.ca else ""
     return f'[wire]\nhost = "{wire.host}"\nport = {wire.port}\n{tls}'
 
 
-def _gate(folder: Path, entrance: str, wire: Wire) -> str:
+def gate(
+    folder: Path, entrance: str, broker: str, *, mode: str, pins: str = "", grace_s: int = 2, language: str = "zh"
+) -> str:
+    """Return the configuration of a gate on emulated parts; `mode` is its thermometer's."""
     scene = folder / f"{entrance}.scene"
-    mode = "require" if entrance == SOUTH else "advise"
     return (
         f'[gate]\nsite = "{SITE}"\nentrance = "{entrance}"\ndata = "{folder / entrance}"\n'
-        f'site_key = "{folder / "site.key"}"\nclock = "battery"\n'
-        f"{_wire(wire)}"
+        f'site_key = "{folder / "site.key"}"\nclock = "battery"\nlanguage = "{language}"\n'
+        f"{broker}"
         f'[camera]\ndriver = "emulated"\nsource = "{scene}"\nfps = 15\n'
         "[decoder]\ngone_s = 0.4\n"
         f'[thermometer]\ndriver = "emulated"\nsource = "{scene}"\nmode = "{mode}"\n'
-        '[pins]\ndriver = "mock"\nbeam_outer = 25\nbeam_inner = 16\n'
-        '[duty]\nhours = [{ days = "mon-sun", from = "00:00", to = "00:00" }]\ngrace_s = 2\n'
+        f'[pins]\ndriver = "mock"\nbeam_outer = 25\nbeam_inner = 16\n{pins}'
+        f'[duty]\nhours = [{{ days = "mon-sun", from = "00:00", to = "00:00" }}]\ngrace_s = {grace_s}\n'
     )
 
 

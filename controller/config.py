@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -18,6 +19,7 @@ from msgspec import Meta, Struct
 from controller import doors
 from device import settings
 from device.wire.link import Wire
+from device.wire.messages import Id
 
 VARIABLE: Final = "MENSHEN_CONTROLLER"
 SYSTEM: Final = Path("/etc/menshen/controller.toml")
@@ -44,6 +46,13 @@ class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
     quarantine_hold_s: Annotated[
         float, Meta(ge=1, le=86400, description="seconds a message in quarantine keeps its alert open after the last")
     ] = 600.0
+    unscanned_hold_s: Annotated[
+        float, Meta(ge=1, le=86400, description="seconds one who went in unscanned keeps its alert open after the last")
+    ] = 600.0
+    passback_s: Annotated[
+        float,
+        Meta(ge=60, le=1209600, description="seconds within which a code let in twice without going out conflicts"),
+    ] = 86400.0
     offline_grace_s: Annotated[
         float, Meta(ge=0, le=3600, description="seconds a gate may be offline before it is an alert")
     ] = 15.0
@@ -111,6 +120,41 @@ class AlertsSection(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class Capacity(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many may be inside a site."""
+
+    site: Id
+    people: Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class PeopleSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is inside a site, as its gates with beams or a turnstile's word count them."""
+
+    capacity: Annotated[
+        tuple[Capacity, ...],
+        Meta(
+            description="sites that can be full; their gates are told, and decide",
+            examples=[(Capacity(site="expo", people=500),)],
+        ),
+    ] = ()
+    day_begins: Annotated[
+        str,
+        Meta(
+            description="HH:MM by this machine's clock, at which nobody is inside: no count stays right for ever",
+            pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        ),
+    ] = "04:00"
+
+    def day(self, moment: datetime) -> str:
+        """Return the day that a moment belongs to."""
+        hours, minutes = self.day_begins.split(":")
+        return str((moment.astimezone() - timedelta(hours=int(hours), minutes=int(minutes))).date())
+
+    def people(self, site: str) -> int:
+        """Return how many may be inside a site; 0: any number."""
+        return next((each.people for each in self.capacity if each.site == site), 0)
+
+
 class IdentitySection(Struct, frozen=True, forbid_unknown_fields=True):
     """Who may speak on the broker."""
 
@@ -141,6 +185,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     identity: IdentitySection = IdentitySection()
     rules: RulesSection = RulesSection()
     alerts: AlertsSection = AlertsSection()
+    people: PeopleSection = PeopleSection()
     passes: PassesSection = PassesSection()
 
 

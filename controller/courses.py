@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from sqlite_utils import Database
 
 from controller.database import stamp
+from controller.facts import RATE_WINDOW, Run
 from controller.rules.course import REMEMBERED
-from controller.rules.facts import RATE_WINDOW, Run
 from device.wire.messages import EVENTS, Kind, Passage, Place, Scan, decode
 
 SLOT_S: Final = 300  # passages are counted in slots of five minutes

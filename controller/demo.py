@@ -13,15 +13,12 @@ import itertools
 import logging
 import queue
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 import msgspec
@@ -33,107 +30,13 @@ from controller.cast import Act, Expected, Programme
 from controller.doors import HERE, Doors
 from controller.enrol import Registrar
 from controller.installation import Installation
+from controller.troupe import PATIENCE_S, Troupe, TroupeError
 from controller.watch import Lines
-from device.wire.enrolment import ClaimCode
 from device.wire.link import Heard, Link, LinkSaid, Wire
 from device.wire.messages import MessageError, Place, parse_topic
 from device.wire.words import Language, language, say
 
-PATIENCE_S: Final = 20.0  # for one expected thing to happen; the first waits for everything to start
 READING_S: Final = 0.8  # between acts, for people who read along
-
-
-class DemoError(RuntimeError):
-    """The stage could not be set, or a part of it fell over."""
-
-
-@dataclass
-class Troupe:
-    """The processes on stage, and the folder they live in."""
-
-    folder: Path
-    running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
-
-    def start(self, name: str, *words: str) -> None:
-        """Start one of our own programs; its log goes into the folder."""
-        with (self.folder / f"{name}.log").open("a") as log:
-            self.running[name] = subprocess.Popen(
-                [sys.executable, "-m", "menshen", *words],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                text=True,
-                start_new_session=True,  # Ctrl-C is for the demo, which then ends the others in order
-            )
-
-    def start_enrolling(self, name: str) -> None:
-        """Start what gets the gate of one entrance its identity; it waits to be told the claim code."""
-        self.start(_enrolling(name), "gate", "enrol", "--config", str(self.folder / f"{name}.toml"))
-
-    def enrol(self, name: str, claim: ClaimCode) -> None:
-        """Let it do so."""
-        self.tell(_enrolling(name), claim.text)
-
-    def enrolled(self, name: str) -> None:
-        """Wait until it has."""
-        process = self.running.pop(_enrolling(name))
-        process.communicate(timeout=PATIENCE_S)
-        if process.returncode:
-            raise DemoError(self.log(_enrolling(name)))
-
-    def answers(self, name: str, port: int) -> None:
-        """Wait until one of them listens on a port."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            self.check()
-            with contextlib.suppress(OSError):
-                socket.create_connection((HERE, port), timeout=1).close()
-                return
-            time.sleep(0.02)
-        raise DemoError(f"{name} does not answer: {self.log(name)}")
-
-    def start_gate(self, name: str) -> None:
-        """Start the gate of one entrance; its standard input moves the world around it."""
-        self.start(name, "gate", "run", "--stage", "--config", str(self.folder / f"{name}.toml"))
-
-    def tell(self, name: str, line: str) -> None:
-        """Move the world around a gate."""
-        stdin: IO[str] | None = self.running[name].stdin
-        if stdin is None or self.running[name].poll() is not None:
-            raise DemoError(f"{name} is gone: {self.log(name)}")
-        stdin.write(line + "\n")
-        stdin.flush()
-
-    def kill(self, name: str) -> None:
-        """Cut the power of one of them."""
-        process = self.running.pop(name)
-        process.kill()
-        process.communicate()
-
-    def check(self) -> None:
-        """Raise DemoError when one of them fell over by itself."""
-        for name, process in self.running.items():
-            if process.poll() is not None:
-                raise DemoError(f"{name} ended with {process.returncode}: {self.log(name)}")
-
-    def log(self, name: str) -> str:
-        """Return the end of what one of them logged."""
-        return (self.folder / f"{name}.log").read_text(errors="replace")[-1500:]
-
-    def stop(self) -> None:
-        """End all of them, the last first."""
-        for process in reversed(self.running.values()):
-            process.terminate()
-        for process in reversed(self.running.values()):
-            try:
-                process.communicate(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-
-
-def _enrolling(name: str) -> str:
-    return f"{name}-enrol"
 
 
 class Audience:
@@ -239,7 +142,7 @@ def demo(*, seconds: float | None, lang: str | None) -> None:
     with tempfile.TemporaryDirectory(prefix="menshen-demo-") as folder:
         try:
             play = _open(Path(folder), tongue, seconds or float("inf"))
-        except (AuthorityError, DemoError, BrokerError) as error:
+        except (AuthorityError, TroupeError, BrokerError) as error:
             raise click.ClickException(str(error)) from error
     _summary(play, tongue)
 

@@ -17,14 +17,16 @@ import msgspec
 
 from controller.alerts import Changes, Key, compare, overdue, quiet
 from controller.attempts import Attempts
-from controller.config import AlertsSection, RulesSection
+from controller.config import AlertsSection, PeopleSection, RulesSection
 from controller.database import now
-from controller.intake import Intake, happened
+from controller.facts import Facts
+from controller.intake import PEOPLE, Intake, happened
 from controller.notify import Crier, Say
 from controller.quarantine import Quarantine
 from controller.retention import Retention
-from controller.rules import Facts, findings, reason_of
+from controller.rules import findings, reason_of
 from controller.rules.course import Tries
+from controller.sites import Sites
 from controller.store import Store
 from controller.turns import Turns
 from device.wire.link import Heard, LinkChanged, LinkDied, LinkSaid
@@ -76,6 +78,7 @@ class Desk:
         watch: Callable[[], str] = lambda: "",
         retention_days: int = 0,
         clock: Callable[[], datetime] = now,
+        people: PeopleSection = PEOPLE,
     ) -> None:
         self._store = store
         self._rules = rules
@@ -88,6 +91,8 @@ class Desk:
         self._return_s = max(return_s, rules.offline_grace_s)
         self._quarantine = Quarantine(store)
         self._retention = Retention(store, retention_days)
+        self._people = people
+        self._sites = Sites(store, people, say)
         self._up = False
         self._ready = False
         self._ticked_at = 0.0  # monotonic seconds, as are the next two
@@ -146,6 +151,7 @@ class Desk:
         """What was said on the last connection counts for nothing on the next."""
         self._up = changed.up
         self._policy_said.clear()
+        self._sites.greet()
         if self._up:
             self._return_by = time.monotonic() + self._return_s
             self._greet()
@@ -157,12 +163,15 @@ class Desk:
     def _work(self, heard: list[Heard], *, tick: bool) -> None:
         at = self._clock()
         with self._store.transaction():
-            intake = Intake(self._store, self._quarantine, rules=self._rules, at=at, tries=self._tries)
+            intake = Intake(
+                self._store, self._quarantine, rules=self._rules, at=at, people=self._people, tries=self._tries
+            )
             for each in heard:
                 intake.hear(each)
             intake.keep()
             self._told |= intake.told
             self._miss(at)
+            self._sites.count(at)
             only = None if tick else intake.touched
             changes, before = self._judge(only, at)
             if tick:
@@ -172,6 +181,7 @@ class Desk:
         if self._up:
             self._announce(only, at)
             self._clear(intake.alerts)
+            self._sites.tell(intake.elsewhere, at)
         if tick:
             self._policy()
             self._retention.look(at)
@@ -215,9 +225,9 @@ class Desk:
             )
 
     def _known(self, facts: Facts) -> Facts:
-        """Add what the broker refused, which the store does not know."""
+        """Add what the broker refused and what is known of the site, which the store does not know of an entrance."""
         refused, takeovers = self._attempts.refused.get(facts.place), self._attempts.takeovers.get(facts.place)
-        return msgspec.structs.replace(facts, refused=refused, takeovers=takeovers)
+        return msgspec.structs.replace(self._sites.known(facts), refused=refused, takeovers=takeovers)
 
     def _greet(self) -> None:
         """Say where every spool stands and what is open, so that gates and people can go on."""

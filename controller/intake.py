@@ -11,22 +11,24 @@ from typing import Final
 
 import msgspec
 
-from controller.config import RulesSection
+from controller.config import PeopleSection, RulesSection
 from controller.courses import counts, slot, unscanned
 from controller.database import stamp
+from controller.journal import TOPIC as JOURNAL
 from controller.quarantine import Quarantine
+from controller.rules import reason_of
 from controller.rules.course import Course, Tries
 from controller.store import EventRow, Spool, Store
 from device.wire.link import Heard
 from device.wire.messages import (
     COMMAND,
     EVENTS,
-    JOURNAL,
     OLDEST,
     REPLY,
     SEQ,
     SPOOL,
     Applied,
+    Elsewhere,
     Event,
     Health,
     Info,
@@ -35,6 +37,7 @@ from device.wire.messages import (
     MessageError,
     Passage,
     Place,
+    Scan,
     State,
     Status,
     decode,
@@ -51,12 +54,15 @@ DOCUMENTS: Final[dict[str, tuple[type[Message], str]]] = {
     "info": (Info, "info"),
     "policy/applied": (Applied, "policy"),
 }
-OURS: Final = frozenset({"ack", "policy/desired"})  # words the controller says itself
+OURS: Final = frozenset({"ack", "policy/desired", "seen", "occupancy"})  # words the controller says itself
 ALERT: Final = "alert/"
 LARGEST_SEQ: Final = 2**53  # the largest whole number every JSON reader agrees on
 YEARS: Final = range(1969, 3000)  # a clock that was never set says 1970; outside of these it is no time at all
 LONGEST_AGE_S: Final = 1e9  # of an event; a gate can say anything
 LONGEST_REASON: Final = 40  # characters of why a gate is offline
+
+
+PEOPLE: Final = PeopleSection()
 
 
 @dataclass
@@ -94,16 +100,21 @@ class Intake:
         rules: RulesSection,
         at: datetime,
         tries: Tries | None = None,
+        people: PeopleSection = PEOPLE,
     ) -> None:
         self.touched: set[int] = set()
         self.told: set[int] = set()  # entrances whose status was heard
         self.greeted: set[Place] = set()  # entrances whose gate came online
         self.spools: dict[tuple[Place, str], Progress] = {}
         self.alerts: list[tuple[Place, str]] = []  # place and kind of alerts that are on the broker
+        self.elsewhere: list[tuple[Place, Elsewhere]] = []  # where somebody was let through, for the site's other gates
         self._store = store
+        self._people = people
         self._quarantine = quarantine
         self._rules = rules
         self._tries = Tries() if tries is None else tries
+        self._passback = timedelta(seconds=rules.passback_s)
+        self._scans: list[tuple[Place, int, Scan, datetime]] = []  # that were noted as passings
         self._at = at
         self._received = stamp(at)
         self._entrances: dict[Place, int] = {}
@@ -125,6 +136,10 @@ class Intake:
     def keep(self) -> None:
         """Write what was gathered."""
         self._store.keep(self._rows, [Spool(each.id, each.committed, each.lost) for each in self.spools.values()])
+        # Only now, since a way out or a grant that nobody used may have come behind a way in.
+        for place, entrance, scan, at in self._scans:
+            if other := self._store.conflict(place, scan, at, self._passback):
+                self._course(place, entrance).go_on("conflict", other, self._at, self._at)  # however late it is found
         for entrance, course in self._courses.items():
             for name in course.changed:
                 self._store.run(entrance, name, course.runs.get(name))
@@ -184,9 +199,24 @@ class Intake:
         began = self._store.began(entrance, event.boot) if event.clock == "unset" else None
         when = happened(event, self._at, began)
         self._course(place, entrance).take(event, when, self._at)
-        if isinstance(event, Passage) and counts(event, when, self._at):
-            self._walks[entrance, slot(when)] += 1
-            self._unscanned[entrance, slot(when)] += bool(unscanned(event))
+        match event:
+            case Scan():
+                self._scan(place, entrance, event, when)
+            case Passage():
+                self._passage(place, entrance, event, when)
+
+    def _scan(self, place: Place, entrance: int, scan: Scan, at: datetime) -> None:
+        if reason_of(scan) is None and (told := self._store.passing(place, scan, at)):
+            self._scans.append((place, entrance, scan, at))
+            self.elsewhere.append((place, told))
+
+    def _passage(self, place: Place, entrance: int, passage: Passage, at: datetime) -> None:
+        if counts(passage, at, self._at):
+            self._walks[entrance, slot(at)] += 1
+            self._unscanned[entrance, slot(at)] += bool(unscanned(passage))
+        if told := self._store.unused(place, passage):
+            self.elsewhere.append((place, told))
+        self._store.moved(place.site, passage, self._people.day(at))
 
     def _pass_over(self, place: Place, entrance: int, headers: Mapping[str, str]) -> None:
         """Count an event that nobody can read as lost, or its gate would send it, and nothing behind it, for ever."""

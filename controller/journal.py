@@ -14,9 +14,17 @@ from typing import Any, Final, NamedTuple
 from sqlite_utils import Database
 
 from controller.database import stamp
-from device.wire.messages import Head
+from device.wire.messages import ROOT, Message
 
+TOPIC: Final = f"{ROOT}/journal"  # of no entrance
 NOTHING: Final = "0" * 64  # the hash before the first
+
+
+class Head(Message, frozen=True, kw_only=True):
+    """Retained on menshen/journal: where the controller's journal ends, so that a shorter one is found out."""
+
+    seq: int
+    hash: str
 
 
 class Entry(NamedTuple):

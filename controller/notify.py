@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from device.wire.messages import JOURNAL, Alert, Head, Place, encode
+from controller.journal import TOPIC as JOURNAL
+from controller.journal import Head
+from device.wire.messages import Alert, Place, encode
 
 
 class Say(Protocol):

@@ -41,6 +41,8 @@ LABELS: Final[dict[str, Text]] = {
     "places": Text("适用", "good for"),
     "from": Text("开始", "from"),
     "until": Text("截止", "until"),
+    "uses": Text("可用次数", "uses"),
+    "people": Text("同行人数", "people"),
     "screen": Text("画面", "screen"),
     "issuer": Text("签发密钥", "issuer's key"),
     "code": Text("二维码", "QR code"),
@@ -89,6 +91,8 @@ def explain(issued: Pass, tongue: Language) -> dict[str, str]:
         "from": written(issued.not_before),
         "until": written(issued.not_after),
     }
+    rows |= {"uses": str(issued.uses)} if issued.uses else {}
+    rows |= {"people": str(issued.people)} if issued.people > 1 else {}
     return rows | ({"screen": say(ROTATING, tongue)} if issued.rotating else {})
 
 

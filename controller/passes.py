@@ -18,7 +18,7 @@ from controller.drawing import Drawing, drawn
 from controller.passbook import opened, spoken
 from controller.policies import Pass
 from device.codes import MAX_BYTES, ms1
-from device.codes.cwt import KINDS, PassError
+from device.codes.cwt import KINDS, MAX_PEOPLE, MAX_USES, PassError
 from device.codes.trust import CTI_BYTES, TrustError, keyed_hash, make_site_key, read_site_key, trusted
 from device.wire.messages import PassKind, Place, Text
 from device.wire.plain import harmless
@@ -76,6 +76,8 @@ def site_key(*, path: Path) -> None:
 @click.option("--from", "begin", metavar="WHEN", callback=when.begin, help="2026-09-21 or 2026-09-21T18:00; now. 开始")
 @click.option("--until", metavar="WHEN", callback=when.end, help="The same; a day alone is included. 截止")
 @click.option("--days", type=click.IntRange(1, 36_500), help="Instead of --until; 1 if neither is said. 天数")
+@click.option("--uses", type=click.IntRange(0, MAX_USES), default=0, help="How often it admits; 0: always. 可用次数")
+@click.option("--people", type=click.IntRange(1, MAX_PEOPLE), default=1, help="How many go in together. 同行人数")
 @click.option("--rotating", is_flag=True, help="Its screen changes: a screenshot is useless. 动态码")
 @click.option(
     "--holder", "file", type=click.Path(path_type=Path), help="With --rotating: a new file, the holder's. 文件"
@@ -91,6 +93,8 @@ def issue(
     begin: int | None,
     until: int | None,
     days: int | None,
+    uses: int,
+    people: int,
     rotating: bool,
     file: Path | None,
 ) -> None:
@@ -110,6 +114,8 @@ def issue(
         not_before=not_before,
         not_after=not_before + (days or 1) * DAY_S if until is None else until,
         rotating=rotating,
+        uses=uses,
+        people=people,
         issued_at=datetime.now(tz=UTC),
     )
     phone = Ed25519PrivateKey.generate() if file else None
@@ -139,6 +145,8 @@ def _sign(signer: Ed25519PrivateKey, issued: Pass, phone: Ed25519PrivateKey | No
             not_after=issued.not_after or 0,
             holder=phone.public_key() if phone else None,
             cti=bytes.fromhex(issued.cti),
+            uses=issued.uses,
+            people=issued.people,
         )
     except PassError as error:
         raise click.UsageError(str(error)) from error

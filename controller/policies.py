@@ -14,6 +14,7 @@ from sqlite_utils import Database
 
 from controller.database import now, stamp, transaction
 from device.codes.trust import Trust
+from device.wire.hours import Expected
 from device.wire.messages import Admission, Desired, PassKind, Scheme, TrustedKey, TrustList
 
 
@@ -27,12 +28,14 @@ class Pass(Struct, frozen=True, kw_only=True):
     not_before: int | None  # seconds since 1970, UTC
     not_after: int | None
     rotating: bool = False
+    uses: int = 0  # how often it admits; 0: always
+    people: int = 1
     issued_at: datetime
     revoked_at: datetime | None = None
 
 
 class Policies:
-    """Tables policies, issuer_keys, revocations, listed_codes, trust_lists, admissions and passes."""
+    """Tables policies, issuer_keys, revocations, listed_codes, trust_lists, admissions, roster and passes."""
 
     db: Database
 
@@ -55,6 +58,7 @@ class Policies:
             listed=tuple(code for (code,) in self.db.execute("SELECT hash FROM listed_codes ORDER BY hash")),
             lists=tuple(self.trust_lists()),
             admit=tuple(self.admissions().values()),
+            roster=tuple(self.roster().values()),
         )
 
     def trust_lists(self) -> list[TrustList]:
@@ -91,6 +95,20 @@ class Policies:
     def withdraw(self, number: int) -> bool:
         """Let them no longer admit; False where nothing has this number."""
         return bool(self._desire("DELETE FROM admissions WHERE id = :number", number=number))
+
+    def roster(self) -> dict[int, Expected]:
+        """Return by their numbers which guards are expected where and when."""
+        rows = self.db.execute("SELECT id, expected FROM roster ORDER BY id")
+        return {number: msgspec.json.decode(text, type=Expected) for number, text in rows}
+
+    def expect(self, expected: Expected) -> bool:
+        """Let the gates expect a guard; False where they do."""
+        written = msgspec.json.encode(expected).decode()
+        return bool(self._desire("INSERT OR IGNORE INTO roster VALUES (NULL, :expected, :at)", expected=written))
+
+    def expect_no_longer(self, number: int) -> bool:
+        """Let the gates expect a guard no longer; False where nothing has this number."""
+        return bool(self._desire("DELETE FROM roster WHERE id = :number", number=number))
 
     def trust_key(self, key: TrustedKey) -> None:
         """Let the gates believe an issuer. Raise TrustError for what no gate would take."""

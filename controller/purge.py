@@ -39,6 +39,7 @@ WORDS: Final[dict[str, Text]] = {
     "entrances": Text("在岗人员", "guards last on duty"),
     "alerts": Text("告警备注", "notes on alerts"),
     "silences": Text("静音原因", "reasons of silences"),
+    "passings": Text("入场记录（防重复）", "codes let in, kept against coming twice"),
     "listed_codes": Text("名单上的普通码", "plain codes on the list"),
 }
 

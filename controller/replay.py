@@ -18,10 +18,10 @@ import msgspec
 from controller import telling
 from controller.config import Config, RulesSection, configured
 from controller.courses import counts, unscanned
+from controller.facts import RATE_WINDOW, Facts, Finding
 from controller.intake import happened
-from controller.rules import Facts, Finding, findings
+from controller.rules import findings
 from controller.rules.course import Course, Tries
-from controller.rules.facts import RATE_WINDOW
 from controller.store import Store
 from controller.tables import Form, formed, reading, show, since
 from device.wire.messages import EVENTS, AnyEvent, Duty, Fault, OpenFault, Passage, Place, Scan, Staffing, Text, decode
@@ -31,6 +31,7 @@ STEP: Final = timedelta(minutes=1)  # between looks at what time alone brings ab
 # Of all others it takes to know what was never an event: who was connected, what was retained, what the broker refused.
 REPLAYED: Final = (
     "abnormal_code", "repeated_abnormal", "temperature_high", "low_scan_rate", "granted_not_passed",
+    "unscanned_passage", "held_open",
     "unstaffed_entrance", "gate_fault", "stale_trust", "fire", "tamper", "poster_unreadable", "poster_foreign",
 )  # fmt: skip
 HEADS: Final[dict[str, Text]] = {
@@ -107,8 +108,9 @@ class Entrance:
             place=self.place, now=now, registered_at=self.begun, heard_at=self.begun, online=True,
             online_since=self.begun, staffing=self.staffing, staffing_since=self.staffing_since,
             abnormal=runs.get("abnormal"), repeated=runs.get("repeated"), hot=runs.get("hot"),
-            unused=runs.get("unused"), faults=tuple(self.faults.values()), stale=self.faults.get("stale_trust"),
-            passages=len(self.walks), unscanned=len(without), unscanned_since=min(without, default=None),
+            unused=runs.get("unused"), unscanned=runs.get("unscanned"),
+            faults=tuple(self.faults.values()), stale=self.faults.get("stale_trust"),
+            passages=len(self.walks), without_scan=len(without), without_scan_since=min(without, default=None),
         )  # fmt: skip
 
 

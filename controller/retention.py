@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 ROWS: Final = 500  # in one transaction
 BEHIND: Final = 256  # overwritten rows that stay: far more than the three pages that deleting a row may balance
 EVERY: Final = timedelta(hours=1)
-SMALL: Final = ("quarantine", "passes", "revocations", "entrances", "alerts", "silences")
+SMALL: Final = ("quarantine", "passes", "revocations", "entrances", "passings", "alerts", "silences")
 
 M = TypeVar("M", bound=Message)
 Row = dict[str, Any]
@@ -165,9 +165,10 @@ def _events_of(chosen: Chosen) -> tuple[str, dict[str, str]]:
         values |= {"site": place.site, "entrance": place.entrance}
     if chosen.somebody:
         wanted.append(
-            "(json_extract(payload, '$.code') IN (SELECT value FROM json_each(:codes)) OR (:subject <> '' AND ("
-            "json_extract(payload, '$.who') = :subject OR EXISTS (SELECT 1 FROM json_each(payload, '$.on_duty')"
-            " WHERE value = :subject))))"
+            "(json_extract(payload, '$.code') IN (SELECT value FROM json_each(:codes)) OR (:subject <> '' AND"
+            " (:subject IN (json_extract(payload, '$.who'), json_extract(payload, '$.after'))"
+            " OR :subject IN (SELECT value FROM json_each(payload, '$.on_duty'))"
+            " OR :subject IN (SELECT value FROM json_each(payload, '$.by')))))"
         )
         values |= {"codes": msgspec.json.encode(chosen.codes).decode(), "subject": chosen.subject}
     return " AND ".join(wanted), values
@@ -205,11 +206,22 @@ def _changes(table: str, chosen: Chosen, here: int | None) -> Callable[[Row], Ro
             return row
         return {**row, "state": msgspec.json.encode(starred(state)).decode()}
 
-    rules = {
-        "quarantine": quarantine, "passes": passes, "revocations": revocations, "entrances": entrances,
+    rules: dict[str, Callable[[Row], Row | None]] = {
+        "quarantine": quarantine,
+        "passes": passes,
+        "revocations": revocations,
+        "entrances": entrances,
+        "passings": functools.partial(_passing, chosen),
         **_words(chosen, here),
-    }  # fmt: skip
+    }
     return rules[table]
+
+
+def _passing(chosen: Chosen, row: Row) -> Row | None:
+    if chosen.somebody:
+        return None if row["code"] in chosen.codes else row
+    here = chosen.place is None or (row["site"], row["entrance"]) == chosen.place
+    return None if here and (chosen.before is None or row["at"] < stamp(chosen.before)) else row
 
 
 def _words(chosen: Chosen, here: int | None) -> dict[str, Callable[[Row], Row | None]]:

@@ -15,8 +15,9 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final, Self
 
 from controller.authority import CONTROLLER, place_of
+from controller.journal import TOPIC as JOURNAL
 from device.wire.link import Heard, Link, LinkChanged, LinkSaid, Wire
-from device.wire.messages import JOURNAL, ROOT, Place, Status, encode
+from device.wire.messages import ROOT, Place, Status, encode
 
 CONTROL: Final = "$CONTROL/dynamic-security/v1"
 ANSWERS: Final = f"{CONTROL}/response"
@@ -25,8 +26,16 @@ WAIT_S: Final = 10.0  # seconds for the broker to answer
 GATE_SAYS: Final = (
     "status", "info", "state", "health", "scan", "passage", "duty", "fault", "command", "policy/applied", "reply/+",
 )  # fmt: skip
-GATE_HEARS: Final = ("ack", "policy/desired", "cmd/+")
-CONTROLLER_SAYS: Final = ("ack", "alert/+", "cmd/+", "policy/desired", "status")  # status: of a gate it cut off
+GATE_HEARS: Final = ("ack", "policy/desired", "cmd/+", "seen", "occupancy")
+CONTROLLER_SAYS: Final = (
+    "ack",
+    "alert/+",
+    "cmd/+",
+    "policy/desired",
+    "seen",
+    "occupancy",
+    "status",
+)  # status: of a gate it cut off
 
 Command = dict[str, Any]  # as mosquitto's plugin has it; so is an access rule
 

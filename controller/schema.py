@@ -49,6 +49,12 @@ def count_quarantined(db: Database) -> None:
 
 
 @migrations()
+def people(db: Database) -> None:
+    """Make room for who goes through: how often a pass admits, who was let in where, who is inside, who is expected."""
+    db.executescript(PEOPLE)
+
+
+@migrations()
 def own_alerts(db: Database) -> None:
     """Let people take alerts on and silence them, and keep every change of an alert in a chain."""
     db.executescript(OWNED)
@@ -58,7 +64,7 @@ def own_alerts(db: Database) -> None:
 def count_more(db: Database) -> None:
     """Keep runs of anything in a table of their own, and count passages."""
     db.executescript(COURSES)
-    for name in ("abnormal", "quarantined"):
+    for name in ("abnormal", "quarantined", "unscanned", "conflict"):
         db.execute(
             f"INSERT INTO runs SELECT id, '{name}', {name}_since, {name}_last, {name}_count, {name}_reason"  # noqa: S608
             f" FROM entrances WHERE {name}_last IS NOT NULL"
@@ -281,6 +287,39 @@ CREATE VIEW duties AS SELECT
         ELSE json_extract(payload, '$.since') END AS since,
     clock, received_at, spool, seq
     FROM timeline WHERE kind = 'duty';
+"""
+
+PEOPLE: Final = """
+ALTER TABLE passes ADD COLUMN uses INTEGER NOT NULL DEFAULT 0; -- 0: any number of times
+ALTER TABLE passes ADD COLUMN people INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE entrances ADD COLUMN unscanned_since TEXT; -- the run of people who went in unscanned, like abnormal codes
+ALTER TABLE entrances ADD COLUMN unscanned_last TEXT;
+ALTER TABLE entrances ADD COLUMN unscanned_count INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entrances ADD COLUMN unscanned_reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE entrances ADD COLUMN conflict_since TEXT; -- the run of codes let in here and, without going out, elsewhere
+ALTER TABLE entrances ADD COLUMN conflict_last TEXT;
+ALTER TABLE entrances ADD COLUMN conflict_count INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entrances ADD COLUMN conflict_reason TEXT NOT NULL DEFAULT '';
+CREATE TABLE passings ( -- who was let through, where re-entry is watched
+    spool TEXT NOT NULL,
+    seq INTEGER NOT NULL, -- of the scan
+    site TEXT NOT NULL,
+    entrance TEXT NOT NULL,
+    code TEXT NOT NULL, -- its keyed hash
+    direction TEXT NOT NULL,
+    at TEXT NOT NULL,
+    people INTEGER NOT NULL,
+    void INTEGER NOT NULL DEFAULT 0, -- nobody went
+    PRIMARY KEY (spool, seq)
+);
+CREATE INDEX passings_of_code ON passings (site, code, at);
+CREATE INDEX passings_of_time ON passings (at);
+CREATE TABLE occupancy (site TEXT PRIMARY KEY, inside INTEGER NOT NULL, day TEXT NOT NULL);
+CREATE TABLE roster (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    expected TEXT NOT NULL UNIQUE, -- JSON, as a policy carries it
+    added_at TEXT NOT NULL
+);
 """
 
 OWNED: Final = """

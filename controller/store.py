@@ -13,8 +13,9 @@ import msgspec
 from controller.alarms import Alarms
 from controller.courses import Courses, Walked
 from controller.database import now, open_to_read, open_to_write, stamp
+from controller.facts import Facts, Run
+from controller.flow import Flows
 from controller.policies import Policies
-from controller.rules import Facts, Run
 from device.wire.messages import Health, MessageError, OpenFault, Place, State, decode
 
 QUARANTINE_ROWS: Final = 1000  # the newest are kept
@@ -45,7 +46,7 @@ class EventRow(NamedTuple):
     payload: str
 
 
-class Store(Policies, Alarms, Courses):
+class Store(Policies, Flows, Alarms, Courses):
     """One connection, for one thread at a time."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -242,6 +243,8 @@ def _facts(
         stale=_open_fault(row["health"], "stale_trust"),
         abnormal=runs.get("abnormal"),
         quarantined=runs.get("quarantined"),
+        unscanned=runs.get("unscanned"),
+        conflict=runs.get("conflict"),
         faults=_faults(row["health"]),
         crowded_since=state.crowded_since if state else None,
         waiting=state.waiting if state else None,
@@ -250,8 +253,8 @@ def _facts(
         unused=runs.get("unused"),
         spoke_at=spoke.last if spoke else None,
         passages=walked.passages,
-        unscanned=walked.unscanned,
-        unscanned_since=walked.since,
+        without_scan=walked.unscanned,
+        without_scan_since=walked.since,
         behind_since=_behind_since(row, *wanted),
         behind_why=row["policy_problem"] or "",
     )

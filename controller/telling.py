@@ -24,6 +24,8 @@ TYPES: Final[dict[str, Text]] = words.OUTCOMES | {
     "tailgated": Text("尾随", "tailgated"),
     "check_in": Text("签到", "checked in"),
     "check_out": Text("签退", "checked out"),
+    "handover": Text("交接", "handed over"),
+    "missed": Text("未响应查岗", "did not answer the prompt"),
     "unstaffed": Text("无人值守", "unstaffed"),
     "staffed": Text("恢复值守", "staffed again"),
     "raised": Text("出现", "raised"),
@@ -31,6 +33,7 @@ TYPES: Final[dict[str, Text]] = words.OUTCOMES | {
     "obeyed": Text("指令已执行", "command obeyed"),
     "refused": Text("指令未执行", "command refused"),
 }
+OFF_ROSTER: Final = Text("不在排班表上", "not on the roster")
 DIRECTIONS: Final[dict[str, Text]] = {"in": Text("进", "in"), "out": Text("出", "out")}
 PASSES: Final[dict[str, Text]] = {
     "visitor": Text("访客", "visitor"),
@@ -38,6 +41,10 @@ PASSES: Final[dict[str, Text]] = {
     "entrance": Text("入口码", "entrance code"),
 }
 ALERTS: Final[dict[str, Text]] = {
+    "unscanned_passage": Text("未扫码通行", "unscanned passage"),
+    "held_open": Text("通道被占", "way held open"),
+    "over_capacity": Text("场内超员", "over capacity"),
+    "passback_conflict": Text("重复入场", "let in twice"),
     "abnormal_code": Text("异常码", "abnormal code"),
     "unstaffed_entrance": Text("无人值守", "unstaffed entrance"),
     "gate_offline": Text("设备离线", "gate offline"),
@@ -71,7 +78,7 @@ CLOCKS: Final[dict[str, Text]] = {
 STYLES: Final[dict[str, str]] = {
     "grant": "green", "passed": "green", "check_in": "green", "staffed": "green", "cleared": "green",
     "refer": "yellow", "not_passed": "yellow", "check_out": "yellow", "warning": "yellow",
-    "obeyed": "cyan", "refused": "yellow",
+    "handover": "cyan", "missed": "red", "obeyed": "cyan", "refused": "yellow",
     "refuse": "red", "forced": "red", "tailgated": "red", "unstaffed": "red", "raised": "red", "critical": "bold red",
 }  # fmt: skip
 
@@ -100,11 +107,16 @@ def _details(event: AnyEvent, tongue: Language) -> list[str]:
         case Scan():
             kind = named(PASSES, event.kind, tongue) if event.kind else ""
             warmth = "" if event.celsius is None else f"{event.celsius:.1f} °C"
-            return [*(words.reason(name, tongue) for name in event.reasons), kind, event.scheme, warmth]
+            people = f"×{event.people}" if event.people > 1 else ""
+            scheme = named(words.SCHEMES, event.scheme, tongue) if event.why else event.scheme
+            why = [say(words.BY_HAND[event.why], tongue), "/".join(event.by)] if event.why else []
+            return [*(words.reason(name, tongue) for name in event.reasons), kind, scheme, *why, people, warmth]
         case Passage():
-            return [named(DIRECTIONS, event.direction, tongue)] if event.direction in DIRECTIONS else []
+            people = f"×{event.people}" if event.people > 1 else ""
+            return [named(DIRECTIONS, event.direction, tongue) if event.direction in DIRECTIONS else "", people]
         case Duty():
-            return [event.who]
+            flag = say(OFF_ROSTER, tongue) if event.off_roster else ""
+            return [f"{event.after} → {event.who}" if event.after else event.who, flag]
         case Fault():
             return [words.reason(event.fault, tongue), event.detail]
         case Commanded():

@@ -159,6 +159,7 @@ def _marks(scheme: Scheme, paths: tuple[Path, ...]) -> tuple[str, ...]:
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", help="It must say this; repeat for more. 条件")
 @click.option("--kind", type=click.Choice(list(KINDS.values())), default="visitor", show_default=True, help="种类")
 @click.option("--for", "places", multiple=True, help="SITE or SITE/ENTRANCE; everywhere if not said. 适用")
+@click.option("--uses", type=click.IntRange(0, 10_000), default=0, help="How often each admits; 0: always. 可用次数")
 def admit(
     *,
     config: Config,
@@ -167,6 +168,7 @@ def admit(
     claims: tuple[str, ...],
     kind: PassKind,
     places: tuple[str, ...],
+    uses: int,
 ) -> None:
     """Let genuine codes of a scheme admit; without --claim, every one of them. 设定放行条件
 
@@ -178,7 +180,7 @@ def admit(
         if not name or not equals:
             raise click.UsageError(f"--claim: {claim!r} is not NAME=VALUE")
         wanted[name] = (*wanted.get(name, ()), *_values(value))
-    admission = Admission(scheme=scheme, claims=wanted, kind=kind, places=places)
+    admission = Admission(scheme=scheme, claims=wanted, kind=kind, places=places, uses=uses)
     with opened(config) as store:
         new = store.admit(admission)
     said = Text("已放行：{} {}", "these admit: {} {}") if new else Text("早已放行：{} {}", "these admit already: {} {}")
@@ -266,4 +268,5 @@ def _claims(each: Admission, tongue: Language) -> str:
         f"{name} = {' | '.join(dict.fromkeys(str(value) for value in values))}" for name, values in each.claims.items()
     )
     where = f" @ {', '.join(each.places)}" if each.places else ""
-    return f"{asked or say(EVERYTHING, tongue)} -> {each.kind}{where}"
+    often = f" x{each.uses}" if each.uses else ""
+    return f"{asked or say(EVERYTHING, tongue)} -> {each.kind}{often}{where}"

@@ -14,9 +14,10 @@ from rich.text import Text as Line
 
 from controller import telling
 from controller.config import Config, configured
+from controller.journal import TOPIC as JOURNAL
 from controller.rules import INHIBITED_BY
 from device.wire.link import Heard, Link, LinkChanged, LinkDied, LinkSaid
-from device.wire.messages import EVENTS, JOURNAL, Alert, AnyEvent, MessageError, Place, Text, decode, parse_topic
+from device.wire.messages import EVENTS, Alert, AnyEvent, MessageError, Place, Text, decode, parse_topic
 from device.wire.plain import harmless
 from device.wire.words import Language, language, say
 

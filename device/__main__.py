@@ -14,22 +14,26 @@ from pathlib import Path
 
 import click
 
+from device import backstage, enrol, verifier
 from device import config as configuration
-from device import enrol, verifier
 from device.clock import Clock, boot, machine
 from device.codes.trust import TrustError, read_site_key
 from device.config import Config
 from device.courier import Courier
+from device.display import Display
 from device.entrance import Entrance, Said, Stop
 from device.eye import Eye
 from device.floor import Floor
 from device.identity import FILE
 from device.inquiry import Inquiry, InquiryError
+from device.memory import Memory
 from device.policy import Policy
+from device.preview import Preview
 from device.probe import Probe
 from device.record import Record
 from device.renewal import Renewal
 from device.settings import SettingsError, example
+from device.shown import nobody
 from device.spool import Spool
 from device.timekeeper import Sample
 from device.wire.link import Link, LinkSaid, Will
@@ -40,7 +44,6 @@ from hardware import pins
 from hardware.guardian import Charge
 from hardware.keeper import Keeper
 from hardware.parts import PartError, Thermometer
-from hardware.stage import Stage, StageError
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +75,7 @@ class Gate:
         self.inbox: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self.spool = Spool(data / "spool.db")
         levels, contacts = data / "pins", (config.pins.fire, config.pins.tamper)
+        self.memory = Memory(data / "memory.db")
         self.factory = pins.factory(config.pins.driver, levels=levels, closed=contacts)
         self.keeper = Keeper(
             Charge(
@@ -100,7 +104,7 @@ class Gate:
         self.link = Link(
             config.wire,
             name=f"{place.site}.{place.entrance}",
-            hear=(place.topic("ack"), place.topic("policy/desired"), place.topic(f"{COMMAND}+")),
+            hear=tuple(place.topic(word) for word in ("ack", "policy/desired", "seen", "occupancy", f"{COMMAND}+")),
             put=self._heard,
             as_published=True,
             will=Will(topic=place.topic("status"), payload=encode(Status(state="offline", reason="lost"))),
@@ -115,23 +119,32 @@ class Gate:
         make = thermometer(config)
         self.probe = Probe(make, self.inbox.put) if make else None
         self.inquiry = Inquiry(config.upstream, place, self.inbox.put) if config.upstream.url else None
-        self.eye = Eye(config.camera, config.decoder, self.inbox.put, crowd=config.crowd, poster=config.poster)
         certificate = Path(config.wire.certificate)
         self.renewal = (
             Renewal(certificate.parent, put=self.inbox.put, renewed=self.link.reconnect)
             if certificate.name == FILE  # any other is not ours to renew
             else None
         )
+        self.preview = Preview() if config.screen.enabled else None
+        picture = self.preview.name if self.preview else ""
+        self.eye = Eye(
+            config.camera, config.decoder, self.inbox.put, crowd=config.crowd, poster=config.poster, preview=picture
+        )
+        self.display: Display | None = None
+        if config.screen.enabled:
+            self.display = Display(config.screen, language=config.gate.language, preview=picture, tell=self.inbox.put)
         self.entrance = Entrance(
             config=config,
             inbox=self.inbox,
             board=self.board,
             record=Record(place=place, spool=self.spool, clock=clock, say=self.link.say, kept=self.courier.inbox.put),
             policy=policy,
+            memory=self.memory,
             clock=clock,
             info=_info(config),
             watch=self._dead,
             inquiry=self.inquiry,
+            show=self.display.show if self.display else nobody,
         )
 
     def _heard(self, said: LinkSaid) -> None:
@@ -153,6 +166,8 @@ class Gate:
         if self.renewal:
             self.renewal.thread.start()
         self.eye.start()
+        if self.display:
+            self.display.start()
         try:
             self.entrance.run()
         finally:
@@ -164,7 +179,11 @@ class Gate:
 
     def close(self) -> None:
         """Stop every part; what is spooled stays spooled."""
+        if self.display:
+            self.display.stop()
         self.eye.stop()
+        if self.preview:
+            self.preview.remove()
         if self.probe:
             self.probe.stop()
         if self.inquiry:
@@ -176,6 +195,7 @@ class Gate:
         self.board.close()
         self.floor.stop()
         self.spool.close()
+        self.memory.close()
 
 
 def _info(config: Config) -> Info:
@@ -189,12 +209,7 @@ def _info(config: Config) -> Info:
 
 def _play(gate: Gate) -> None:
     """Let standard input move the emulated world around the gate; its end is the gate's end."""
-    stage = Stage.around(gate.factory, gate.config.pins, Path(gate.config.camera.source))
-    for line in sys.stdin:
-        try:
-            stage.do(line.strip())
-        except StageError as error:
-            log.error("%s", error)  # noqa: TRY400 a typo is no traceback
+    backstage.play(gate.factory, gate.config.pins, Path(gate.config.camera.source), sys.stdin, backstage.say)
     gate.stop()
 
 
@@ -218,7 +233,8 @@ def run(*, path: Path, stage: bool) -> None:
     if stage and config.pins.driver != "mock":
         raise click.ClickException(f'{path}: --stage moves emulated parts only: set pins.driver = "mock"')
     try:
-        built = Gate(config)
+        source = Path(config.camera.source)
+        built = Gate(config, backstage.clocks(source)) if stage else Gate(config)
     except (TrustError, PartError, InquiryError) as error:
         raise click.ClickException(str(error)) from error
     for number in (signal.SIGTERM, signal.SIGINT):

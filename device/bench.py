@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ import msgspec
 
 from device.__main__ import Gate
 from device.codes.trust import keyed_hash, make_site_key
-from device.config import Config
+from device.config import Config, DecoderSection
 from device.decoder import Decoder
 from device.eye import Eye
 from device.settings import convert
@@ -136,13 +135,18 @@ def path(shows: int) -> list[Figures]:
 
 
 def idle() -> Figures:
-    """Let the decoder look at a lobby in which nothing happens but the sensor's noise, at 30 frames a second."""
-    decoder, ms = Decoder(budget_ms=40), []
+    """Let the decoder look at a lobby in which nothing happens but the sensor's noise, at 30 frames a second.
+
+    What counts is the processor's time: a board pays it all day, whatever else it does.
+    """
+    decoder, ms = Decoder(DecoderSection().budget_ms), []
     with tempfile.TemporaryDirectory() as folder:
         camera = emulated.Camera(source=str(Path(folder) / "scene.json"), width=1280, height=720, fps=0)
         for number in range(SETTLE_FRAMES + IDLE_FRAMES):
             frame = camera.read(1)._replace(at=number / 30)
-            took = _timed(partial(decoder.read, frame))
+            begun = time.thread_time()
+            decoder.read(frame)
+            took = (time.thread_time() - begun) * 1000
             ms += [took] if number >= SETTLE_FRAMES else []
     return Figures("decode, idle frame", ms)
 

@@ -14,8 +14,9 @@ from msgspec import Meta, Struct
 
 from device import settings
 from device.codes.upstream import Fallback
-from device.duty import Interval
+from device.passback import ReentrySection
 from device.poster import Watch
+from device.wire.hours import Interval
 from device.wire.link import Wire
 from device.wire.messages import Id, Verb
 
@@ -57,7 +58,9 @@ class CameraSection(Struct, frozen=True, forbid_unknown_fields=True):
 class DecoderSection(Struct, frozen=True, forbid_unknown_fields=True):
     """How hard to look for codes in a frame."""
 
-    budget_ms: Annotated[float, Meta(ge=1, le=1000, description="milliseconds of looking per frame")] = 40.0
+    budget_ms: Annotated[
+        float, Meta(ge=1, le=1000, description="milliseconds of looking per frame, beyond the quick looks")
+    ] = 4.0
     gone_s: Annotated[float, Meta(ge=0.2, le=60, description="seconds out of view until it may be reported again")] = (
         2.0
     )
@@ -72,6 +75,16 @@ class ThermometerSection(Struct, frozen=True, forbid_unknown_fields=True):
     mode: Annotated[Literal["off", "advise", "require"], _text("advise notes; require refers high and unknown")] = "off"
     high_c: Annotated[float, Meta(ge=35, le=42, description="degrees Celsius, high from here on")] = 37.3
     low_c: Annotated[float, Meta(ge=20, le=36, description="degrees Celsius, below it measure again")] = 34.0
+    offset_c: Annotated[
+        float, Meta(ge=-5, le=5, description="degrees Celsius added to every reading, as calibrated")
+    ] = 0.0
+    wait_s: Annotated[
+        float, Meta(ge=0, le=10, description="seconds a good code waits for a temperature where it is required")
+    ] = 3.0
+    drift_c: Annotated[
+        float,
+        Meta(ge=0, le=50, description="degrees Celsius between wall and sensor for two hours mean drift; 0: never"),
+    ] = 10.0
 
 
 class PinsSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,6 +112,11 @@ class TurnstileSection(Struct, frozen=True, forbid_unknown_fields=True):
 
     pulse_ms: Annotated[int, Meta(ge=100, le=500, description="milliseconds the relay is held")] = 300
     release_s: Annotated[float, Meta(ge=1, le=60, description="seconds a grant waits for someone to go through")] = 8.0
+    scanned: Annotated[
+        Literal["in", "out", "both"],
+        _text("which way a code is asked for; through an exit nobody comes in, out of an entrance everybody may go"),
+    ] = "in"
+    held_s: Annotated[float, Meta(ge=2, le=119, description="seconds someone may stand in the beams")] = 20.0
 
 
 class DutySection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +131,19 @@ class DutySection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ()
     grace_s: Annotated[float, Meta(ge=1, le=3600, description="seconds unguarded before it is flagged")] = 120.0
     shift_s: Annotated[float, Meta(ge=60, le=86400, description="seconds a check-in counts")] = 43200.0
+    handover_s: Annotated[
+        float, Meta(ge=0, le=3600, description="seconds between two guards' badges that make it a handover")
+    ] = 300.0
+    prompt_s: Annotated[
+        float, Meta(ge=0, le=86400, description="seconds on average from one prompt to the next; 0: none")
+    ] = 0.0
+    pat_s: Annotated[float, Meta(ge=5, le=600, description="seconds to answer a prompt by the staff button")] = 60.0
+    decide_s: Annotated[
+        float, Meta(ge=1, le=600, description="seconds a guard may admit whom the gate did not, by hand")
+    ] = 30.0
+    rotating_badges: Annotated[
+        bool, _text("only a badge with a fresh screen counts: a photographed one is nothing")
+    ] = False
 
 
 class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,6 +204,16 @@ class UpstreamSection(Struct, frozen=True, forbid_unknown_fields=True):
     ca: Annotated[str, _text("file with its authority's certificate; empty: those of the system")] = ""
 
 
+class ScreenSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The visitor's screen, a page that a browser on a small display shows. It speaks gate.language first."""
+
+    enabled: Annotated[bool, _text("true where there is a display; without one nothing runs for it")] = False
+    host: Annotated[
+        str, _text("address it is served at; beyond this machine the page is without the live picture", "127.0.0.1")
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port")] = 8480
+
+
 class CommandsSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What the controller may command. Whoever has its key can then do it from afar."""
 
@@ -194,10 +235,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     turnstile: TurnstileSection = TurnstileSection()
     duty: DutySection = DutySection()
     rules: RulesSection = RulesSection()
+    reentry: ReentrySection = ReentrySection()
     commands: CommandsSection = CommandsSection()
     upstream: UpstreamSection = UpstreamSection()
     crowd: CrowdSection = CrowdSection()
     poster: PosterSection = PosterSection()
+    screen: ScreenSection = ScreenSection()
 
 
 def load(path: Path) -> Config:

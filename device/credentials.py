@@ -81,6 +81,10 @@ class Credentials:
             skew_s=self._rules.skew_s,
         )
 
+    def progress(self, now: float) -> Progress | None:
+        """Return how far somebody has come with a code in several pieces."""
+        return self._pieces.progress(now)
+
     def _check(self, seen: Seen) -> Presented | None:
         instant = self._clock.read()
         code = self._pieces.add(seen.code, instant.mono)

@@ -10,30 +10,33 @@ import logging
 import math
 import queue
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from device.byhand import Admit
 from device.clock import DOUBTS, Clock
 from device.codes import Checked
 from device.codes.trust import keyed_hash
 from device.config import Config
 from device.courier import Acked
 from device.credentials import Credentials, Presented
-from device.duty import Change, Duty
+from device.entries import Asked, Entries
 from device.flow import Flow
-from device.forehead import Forehead
 from device.health import Systemd
 from device.inquiry import Answered, Inquiry
+from device.memory import Memory
+from device.passage import Went
 from device.policy import Policy
+from device.post import Post
 from device.probe import Measured, Unmeasured
 from device.record import Record
 from device.remote import Remote
 from device.renewal import CertificateEnds
-from device.sight import Counted, EyeFault, InView, Seen
+from device.shown import ScreenChanged, Shown, nobody
+from device.sight import Counted, EyeFault, Guidance, InView, Seen
 from device.standing import Counts, Standing
 from device.surroundings import Surroundings
 from device.verdict import Verdict, decide, judge
+from device.warmth import Warmth
 from device.way import Way
 from device.wire import messages
 from device.wire.link import Heard, LinkChanged, LinkDied
@@ -41,12 +44,12 @@ from device.wire.messages import Place
 from hardware.parts import (
     BeamChanged,
     Board,
-    Colour,
     FireChanged,
     GuardianChanged,
     PartSaid,
     PresenceChanged,
     Pressed,
+    Released,
     TamperChanged,
     TurnstilePassed,
 )
@@ -54,12 +57,10 @@ from hardware.parts import (
 log = logging.getLogger(__name__)
 
 Said = (
-    Seen | EyeFault | Measured | Unmeasured | PartSaid | Heard | LinkChanged | LinkDied | Acked | Answered
-    | CertificateEnds | Counted | InView
+    Seen | EyeFault | Guidance | Counted | InView | ScreenChanged | Measured | Unmeasured | PartSaid
+    | Heard | LinkChanged | LinkDied | Acked | Answered | CertificateEnds
 )  # fmt: skip
 
-COLOURS: Final[dict[messages.Outcome, Colour]] = {"grant": "green", "refer": "amber", "refuse": "red"}
-FROZEN: Final = "it repeats one value to the last digit; switch it off and on"
 TICK_S: Final = 0.25
 
 
@@ -78,10 +79,12 @@ class Entrance:
         board: Board,
         record: Record,
         policy: Policy,
+        memory: Memory,
         clock: Clock,
         info: messages.Info,
         watch: Callable[[], str] = lambda: "",
         inquiry: Inquiry | None = None,
+        show: Callable[[Shown], None] = nobody,
     ) -> None:
         self._inbox = inbox
         self.place = Place(config.gate.site, config.gate.entrance)
@@ -94,16 +97,21 @@ class Entrance:
         self._credentials = Credentials(
             place=self.place, rules=config.rules, policy=policy, record=record, clock=clock, inquiry=inquiry
         )
-        self._zone = ZoneInfo(config.gate.timezone)
         self._systemd = Systemd()
         now = clock.mono()
-        thermometer, duty = config.thermometer, config.duty
-        self._forehead = Forehead(low_c=thermometer.low_c, high_c=thermometer.high_c)
-        self._duty = Duty(duty.hours, grace_s=duty.grace_s, shift_s=duty.shift_s, now=now)
-        self._flow = Flow(config, record)
+        self._warmth = Warmth(config.thermometer, record)
+        self._entries = Entries(config, record, memory, clock)
+        self._flow = Flow(config, record, self._went)
         self._surroundings = Surroundings(config, record, self._credentials.look_at, now)
+        self._way = Way(lambda: self.board, record, answer_s=config.rules.answer_s, show=show)
+        self._post = Post(config, record=record, policy=policy, clock=clock, way=self._way)
         self._standing = Standing(
-            record=record, policy=policy, clock=clock, duty=self._duty, surroundings=self._surroundings, info=info
+            record=record,
+            policy=policy,
+            clock=clock,
+            duty=self._post.duty,
+            surroundings=self._surroundings,
+            info=info,
         )
         self._remote = Remote(
             place=self.place,
@@ -113,7 +121,6 @@ class Entrance:
             acts={"open": self._let_through, "identify": self._identify},
         )
         self._grants = self._refusals = 0
-        self._way = Way(lambda: self.board, record, answer_s=config.rules.answer_s)
         self._granted = (b"", b"", now)  # the last code granted: its identity, its bytes, and when
 
     def run(self) -> None:
@@ -138,7 +145,7 @@ class Entrance:
     def _end(self) -> None:
         self._systemd.say("STOPPING=1")
         self._remote.look(math.inf)
-        self.board.lamp.show("off")
+        self._way.close()
         self._standing.leave()
         self._record.forget()
 
@@ -156,13 +163,11 @@ class Entrance:
         """Walk the path of one message."""
         match said:
             case Seen() | Answered():
-                self._judge(self._credentials.take(said))
-            case Measured(reading=reading, at=at):
-                self._forehead.add(reading, at)
-                self._record.cleared("thermometer_lost")
-            case Unmeasured(detail=detail):
-                self._record.raised("thermometer_lost", detail)
+                self._present(self._credentials.take(said))
+            case Measured() | Unmeasured():
+                self._warmth.take(said)
             case EyeFault(fault=fault, raised=raised, detail=detail):
+                self._way.placard.guide(None)  # nothing is seen any more that could be helped
                 self._record.stands(fault, (detail or fault) if raised else "")
             case BeamChanged(beam=beam, broken=broken, at=at):
                 self._flow.beam(beam, at, broken=broken)
@@ -170,9 +175,11 @@ class Entrance:
             case TurnstilePassed(at=at):
                 self._flow.passed(at)
             case Pressed(at=at):
-                self._guard(self._duty.button(at))
+                self._post.pressed(at)
+            case Released(at=at):
+                self._by_hand(self._post.released(at))
             case PresenceChanged(present=present, at=at):
-                self._duty.presence(at, present=present)
+                self._post.presence(at, present=present)
             case Counted() | InView():
                 self._surroundings.take(said)
             case _:
@@ -181,42 +188,69 @@ class Entrance:
     def look(self) -> None:
         """Do what time alone brings about."""
         now = self._clock.mono()
-        self._way.look(now)
+        self._way.look(now, measuring=self._warmth.waited_for)
         for late in self._credentials.look(now):
-            self._judge(late)
+            self._present(late)
+        for presented in self._warmth.look(now):
+            self._judge(presented)
+        self._way.placard.collect(self._credentials.progress(now))
         self._flow.look(now)
-        local = self._local()
-        for change in self._duty.look(now, local):
-            self._guard(change)
-        self._surroundings.look(now, local)
-        self._check(now)
+        self._entries.look(now)
+        self._post.look(now)
+        self._surroundings.look(now, self._post.local())
+        self._way.placard.warn(self._surroundings.warnings)
+        self._check()
         self._remote.look(now)
         self._record.look(now, idle=self._inbox.empty())
-        self._standing.look(now, Counts(self._grants, self._refusals, self._flow.passages, self._flow.unscanned))
+        self._standing.look(now, self._counts())
         self._systemd.say("WATCHDOG=1")
         if dead := self._watch():
             raise Stop(dead)
 
-    def _judge(self, presented: Presented | None) -> None:
-        """Keep what is about to be shown, then show it, then say it. None: there is nothing to judge yet."""
+    def _counts(self) -> Counts:
+        flow = self._flow
+        return Counts(self._grants, self._refusals, flow.passages, flow.unscanned, self._entries.inside)
+
+    def _present(self, presented: Presented | None) -> None:
+        """Judge what was presented, or let it wait for a temperature. None: there is nothing to judge yet."""
         if presented is None:
             return
-        seen, checked, instant = presented.seen, presented.checked, presented.instant
-        if self._still_shown(checked, seen.code.data):
+        if self._still_shown(presented.checked, presented.seen.code.data):
             log.info("the screen of a code that was granted went on to its next picture")
             return
-        if self._surroundings.presented(presented, self._local()):
+        if self._surroundings.presented(presented, self._post.local()):
             if self._config.poster.watch == "daily":
                 self._identify(0)  # it was read; a poster that hangs there is read again and again
             return
-        mode = self._config.thermometer.mode
-        temperature, celsius = self._forehead.judge(self._clock.mono()) if mode != "off" else ("off", None)
-        verdict = judge(checked, clock=instant.state, temperature=temperature, mode=mode)
+        for each in self._warmth.first(presented, self._clock.mono()):
+            self._judge(each)
+
+    def _judge(self, presented: Presented) -> None:
+        """Keep what is about to be shown, then show it, then say it."""
+        seen, checked, instant = presented.seen, presented.checked, presented.instant
+        temperature, celsius = self._warmth.judge(self._clock.mono())
+        code = keyed_hash(self._policy.trust.site_key, checked.identity)
+        asked = Asked() if checked.reasons or _guard_of(checked) else self._entries.ask(code, checked.claim, instant)
+        verdict = judge(
+            checked,
+            clock=instant.state,
+            temperature=temperature,
+            mode=self._config.thermometer.mode,
+            rotating_badges=self._config.duty.rotating_badges,
+            also=asked.reasons,
+            outcomes=self._config.reentry.outcomes,
+        )
+        passing = asked.passing if verdict.outcome == "grant" else None
+        if not self._entries.keep(passing):
+            verdict, passing = decide(["not_kept"]), None
         scan = {
-            "code": keyed_hash(self._policy.trust.site_key, checked.identity),
+            "code": code,
             "scheme": checked.scheme,
             "symbology": seen.code.symbology,
             "kind": checked.claim.kind if checked.claim else None,
+            "people": _people(checked),
+            "direction": passing.direction if passing else None,
+            "uses": checked.claim.uses if passing and checked.claim else 0,
             "temperature": temperature,
             "celsius": celsius,
             "trust_age_s": checked.age if instant.state != "unset" else None,
@@ -229,9 +263,19 @@ class Entrance:
         if seq is None:
             verdict = decide([*verdict.reasons, "not_kept"])
             good = good and self._config.rules.unkept == "release" and not _guard_of(checked)
+        if good:
+            self._entries.granted(seq, passing, sensed=self._flow.sensed)
+        else:
+            self._entries.give_back(passing)
+            self._turned_away(verdict, checked, seq, code)
         self._answer(verdict, checked, seq, good=good)
         if good:
             self._granted = (checked.identity, seen.code.data, self._clock.mono())
+
+    def _turned_away(self, verdict: Verdict, checked: Checked, seq: int | None, code: str) -> None:
+        if not _guard_of(checked):
+            referred = verdict.outcome == "refer"
+            self._post.hand.turned_away(seq, code, self._clock.mono(), referred=referred, people=_people(checked))
 
     def _still_shown(self, checked: Checked, data: bytes) -> bool:
         """Tell whether this is the next picture of a rotating screen that was granted a moment ago."""
@@ -245,42 +289,69 @@ class Entrance:
         admitted = good and guard is None
         shown = verdict.outcome if not admitted or self._way.released() else "refer"
         now = self._clock.mono()
-        self._way.answer(COLOURS[shown], shown, now)
+        self._way.answer(shown, now, verdict.reasons, staff=guard is not None)
         self._grants += good
         self._refusals += not good
         if admitted:
-            self._flow.granted(seq, now)
+            self._post.hand.admitted()
+            self._flow.granted(seq, now, _people(checked))
             if seq is None:
                 self._record.unrecorded()
         elif verdict.outcome == "grant" and guard is not None:
-            self._guard(self._duty.badge(guard, now))
+            self._by_hand(self._post.badge(guard, now))
         log.info("%s: %s %s %s", verdict.outcome, checked.scheme, " ".join(verdict.reasons), checked.detail)
 
     def _let_through(self, seq: int) -> None:
         """Let one person through because an operator says so: a grant, whose event is a command."""
         self._way.release()
         now = self._clock.mono()
-        self._way.answer("green", "grant", now)
+        self._way.answer("grant", now)
         self._flow.granted(seq, now)
         self._grants += 1
 
     def _identify(self, _seq: int) -> None:
         """Show and sound which gate this is."""
-        self._way.answer("blue", "identify", self._clock.mono())
+        self._way.identify(self._clock.mono())
 
-    def _guard(self, change: Change) -> None:
-        self._record.keep(
-            messages.Duty,
-            event_type=change.event_type,
-            who=change.who,
-            by=change.by,
-            on_duty=self._duty.on_duty,
-            since=self._record.when(change.since),
+    def _by_hand(self, admit: Admit | None) -> None:
+        """Let in whom a guard lets in: on disk first, with who did it, then the parts. None: nobody was."""
+        if admit is None:
+            return
+        instant = self._clock.read()
+        passing = self._entries.by_hand(admit.code, instant)
+        kept = self._entries.keep(passing)
+        seq = self._record.keep(
+            messages.Scan,
+            instant=instant,
+            event_type="grant",
+            code=admit.code,
+            scheme="manual",
+            symbology="",
+            people=admit.people,
+            direction=passing.direction if passing and kept else None,
+            by=admit.who,
+            why=admit.why,
+            answers=admit.scan,
+            took_ms=0.0,
         )
+        now = self._clock.mono()
+        if seq is None or not self._way.released():
+            self._entries.give_back(passing)
+            self._way.answer("refer", now)
+            return
+        self._way.answer("grant", now)
+        self._entries.granted(seq, passing, sensed=self._flow.sensed)
+        self._flow.granted(seq, now, admit.people)
+        self._grants += 1
 
-    def _check(self, now: float) -> None:
+    def _went(self, went: Went) -> None:
+        """Take what became of a grant; the next of a party needs the turnstile once more."""
+        self._entries.went(went)
+        if went.event_type == "passed" and went.left:
+            self._way.released()
+
+    def _check(self) -> None:
         """Notice what no part says by itself."""
-        self._record.stands("thermometer_frozen", FROZEN if self._forehead.frozen(now) else "")
         instant = self._clock.read()
         for fault, detail in DOUBTS.items():
             self._record.stands(fault, detail if fault == instant.doubt else "")
@@ -292,21 +363,23 @@ class Entrance:
 
     def _wire(self, said: Said) -> None:
         match said:
-            case FireChanged() | TamperChanged() | GuardianChanged():
+            case FireChanged() | TamperChanged() | GuardianChanged() | ScreenChanged() | Guidance():
                 self._way.hear(said)
             case Acked(spool, seq):
                 self._record.acknowledged(spool, seq)
                 self._make_way(answered=True)
             case CertificateEnds(detail=detail):
                 self._record.stands("certificate_ends", detail)
-            case LinkChanged(up=True):
-                self._standing.introduce()
-                self._make_way(answered=False)
+            case LinkChanged(up=up):
+                self._entries.connected(up=up)
+                if up:
+                    self._standing.introduce()
+                    self._make_way(answered=False)
             case LinkDied(reason=reason):
                 raise Stop(f"the connection's thread died: {reason}")
             case Heard(topic=topic, payload=payload) if topic == self.place.topic("policy/desired"):
                 self._standing.offered(payload)
-            case Heard():
+            case Heard() if not self._entries.hear(said):
                 self._remote.hear(said)
             case _:
                 pass
@@ -314,12 +387,14 @@ class Entrance:
     def _make_way(self, *, answered: bool) -> None:
         if self._record.make_way(answered=answered):
             self._flow.renumber()
-
-    def _local(self) -> datetime | None:
-        instant = self._clock.read()
-        return None if instant.state == "unset" else datetime.fromtimestamp(instant.now, self._zone)
+            self._entries.renumber()
 
 
 def _guard_of(checked: Checked) -> str | None:
     """Return whose badge this is, where it is a guard's."""
     return checked.claim.subject if checked.claim and checked.claim.kind == "staff" else None
+
+
+def _people(checked: Checked) -> int:
+    """Return how many may go in on it together."""
+    return checked.claim.people if checked.claim else 1

@@ -1,7 +1,7 @@
 """The eye of an entrance: keeps the camera's own process running, and puts what it says into the gate's inbox.
 
-A stalled camera driver may never return, and neither may its attempt to stop. So it lives in a process that can be
-killed and started again while the gate goes on.
+A stalled camera driver may never return, and neither may its attempt to stop, nor a decoder that met a picture it was
+not made for. So both live in a process that can be killed and started again while the gate goes on.
 """
 
 from __future__ import annotations
@@ -43,12 +43,14 @@ class Eye:
         *,
         crowd: CrowdSection = CrowdSection(),  # noqa: B008 it is frozen
         poster: PosterSection = PosterSection(),  # noqa: B008
+        preview: str = "",
     ) -> None:
         self._camera = camera
         self._decoder = decoder
         self._put = put
         self._line = crowd.line if crowd.mode == "on" else None
         self._all_in_view = poster.watch == "in_view"
+        self._preview = preview  # the name of the place for the picture that a screen shows
         self._open: set[str] = set()  # faults said and not yet cleared
         self._lost = True  # as long as no frame has come
         self._wait_s = RESTART_S
@@ -100,6 +102,7 @@ class Eye:
                 "gone_s": self._decoder.gone_s,
                 "line": self._line,
                 "all_in_view": self._all_in_view,
+                "preview": self._preview,
             },
         )
 
@@ -114,7 +117,7 @@ class Eye:
                     self._hear(pipe.recv())
                     heard_at = time.monotonic()
                 elif time.monotonic() - heard_at > patience:
-                    return f"the camera has stalled: no sign of life for {patience:g} s"
+                    return f"the camera or a decoder has stalled: no sign of life for {patience:g} s"
             except (EOFError, OSError):
                 process.join(GOODBYE_S)
                 return f"the camera's process ended by itself, exit code {process.exitcode}"

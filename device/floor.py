@@ -39,13 +39,24 @@ def standing(checked: Checked | None, boot: str, mono: float) -> tuple[Moment, b
     return Moment(max(checked.at, EARLIEST) if checked else EARLIEST, mono), False
 
 
+def read(path: Path) -> Checked | None:
+    """Return what the file holds; None where there is none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Checked)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        log.warning("%s cannot be read, so the clock has no floor until NTP checks it: %s", path, error)
+        return None
+
+
 class Floor:
     """The floor as it was `found` at `path`, and whoever raises it."""
 
     def __init__(self, path: Path, boot: str) -> None:
         self._path = path
         self.boot = boot
-        self.found = self._read()
+        self.found = read(path)
         self._kept: Moment | None = None
         self._inbox: queue.SimpleQueue[Moment | None] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, name="floor", daemon=True)
@@ -61,15 +72,6 @@ class Floor:
         """Write what was to be written, and end."""
         self._inbox.put(None)
         self.thread.join(timeout=5)
-
-    def _read(self) -> Checked | None:
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Checked)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            log.warning("%s cannot be read, so the clock has no floor until NTP checks it: %s", self._path, error)
-            return None
 
     def _run(self) -> None:
         failed = False

@@ -1,13 +1,10 @@
-"""What runs in the camera's own process: frames in, and out what is seen in them or wrong with them."""
+"""What runs in the camera's own process: frames in; out what is seen in them, wrong with them, or would help."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import math
-import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -17,6 +14,9 @@ import cv2
 import numpy as np
 
 from device.decoder import Decoder, View
+from device.guidance import Guide
+from device.kin import belong_to
+from device.preview import Preview
 from device.sight import EyeFault, EyeSaid, InView, Seen
 from device.waiting import Waiting
 from hardware.parts import Camera, CameraError, Frame, Grey
@@ -31,7 +31,8 @@ BLACK_BELOW: Final = 8  # grey levels, the mean of a covered lens
 BLACK_WITHIN: Final = 4  # grey levels, the standard deviation: a lobby at night varies more
 PATIENCE_S: Final[dict[Literal["camera_black", "camera_frozen"], float]] = {"camera_black": 2.0, "camera_frozen": 3.0}
 
-SET_DEATH_SIGNAL, SET_NAME = 1, 15  # PR_SET_PDEATHSIG and PR_SET_NAME of Linux's prctl.h
+SHOWN_WIDE: Final = 480  # pixels of the picture people see of themselves
+SHOWN_QUALITY: Final = 60  # of its JPEG: some 10 kB
 
 Open = Callable[[], Camera]
 Say = Callable[[EyeSaid | None], None]  # None: still here
@@ -51,13 +52,14 @@ def run(
     gone_s: float,
     line: float | None = None,
     all_in_view: bool = False,
+    preview: str = "",
 ) -> None:
     """Be the process. It ends with `parent`, the id of the gate's process, and leaves Ctrl-C to it.
 
     `line` asks for the people who wait, as `Waiting` takes it; None: nobody counts them.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _belong_to(parent)
+    belong_to(parent, "menshen-eye")
     cv2.setNumThreads(1)  # the gate's own work and the page's browser need the other cores
     retina = Retina(
         lambda: camera(driver, source=source, width=width, height=height, fps=fps),
@@ -68,6 +70,7 @@ def run(
         waiting=None if line is None else Waiting(line),
         all_in_view=all_in_view,
         period_s=1 / fps,
+        preview=Preview(preview) if preview else None,
     )
     with contextlib.suppress(BrokenPipeError):  # the gate is gone: nobody is left to tell
         retina.run()
@@ -109,6 +112,7 @@ class Retina:
         waiting: Waiting | None = None,
         all_in_view: bool = False,
         period_s: float = 1 / 30,
+        preview: Preview | None = None,
     ) -> None:
         self._open = open_
         self._say = say
@@ -119,6 +123,8 @@ class Retina:
         self._all_in_view = all_in_view
         self._all_said_at = -math.inf
         self._period_s = period_s
+        self._preview = preview
+        self._guide = Guide()
         self._picture = Picture()
         self._spoke_at = 0.0
         self._wait_s = RETRY_S
@@ -153,11 +159,15 @@ class Retina:
         codes = self._decoder.read(frame)
         for code in self._view.news(codes, frame.at):
             self._tell(Seen(code=code, frame_at=frame.at, read_at=time.monotonic()))
+        if advice := self._guide.see(frame, codes):
+            self._tell(advice)
         if self._all_in_view and frame.at - self._all_said_at >= IN_VIEW_S:
             self._all_said_at = frame.at
             self._tell(InView(codes=tuple(codes), still=self._decoder.still(frame.at), frame_at=frame.at))
         if self._waiting and (people := self._waiting.look(frame, begun + self._period_s - time.monotonic())):
             self._tell(people)  # after the codes, in what time they left
+        if self._preview and self._preview.wanted():  # after the codes: nobody waits for it
+            self._preview.write(small(frame.grey))
         if time.monotonic() - self._spoke_at >= BEAT_S:
             self._tell(None)
 
@@ -204,11 +214,10 @@ class Picture:
         return [EyeFault(fault=fault, raised=bad, detail=f"for {patience:g} s" if bad else "")]
 
 
-def _belong_to(parent: int) -> None:
-    """Let the kernel end this process with its parent, even when a driver never returns; Linux only."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
-        libc.prctl(SET_NAME, b"menshen-eye")
-        if os.getppid() != parent:  # it went before the line above
-            raise SystemExit(1)
+def small(grey: Grey) -> bytes:
+    """Return the picture as people see themselves in it, a small JPEG."""
+    rows, columns = grey.shape
+    size = (SHOWN_WIDE, round(SHOWN_WIDE * rows / columns))
+    reduced = cv2.resize(grey, size, interpolation=cv2.INTER_AREA) if columns > SHOWN_WIDE else grey
+    _, jpeg = cv2.imencode(".jpg", reduced, (cv2.IMWRITE_JPEG_QUALITY, SHOWN_QUALITY))
+    return jpeg.tobytes()

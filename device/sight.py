@@ -1,4 +1,4 @@
-"""What the eye tells the entrance: codes, signs of life, and what is wrong with the picture."""
+"""What the eye tells the entrance: codes, signs of life, what is wrong with the picture, and what would help."""
 
 from __future__ import annotations
 
@@ -53,4 +53,14 @@ class InView:
     frame_at: float
 
 
-EyeSaid = Seen | EyeFault | Counted | InView
+Hint = Literal["too_far", "too_close", "glare", "blur", "hold_still", "dark"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """What keeps the code that is held up from being read; said when it changes, None when nothing does any more."""
+
+    hint: Hint | None
+
+
+EyeSaid = Seen | EyeFault | Counted | InView | Guidance

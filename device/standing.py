@@ -24,6 +24,7 @@ class Counts(NamedTuple):
     refusals: int
     passages: int
     unscanned: int
+    inside: int | None = None  # of the whole site, as far as is known
 
 
 class Standing:
@@ -92,6 +93,7 @@ class Standing:
             waiting=around.waiting,
             crowded_since=None if around.crowded_since is None else self._record.when(around.crowded_since),
             too_near=around.too_near,
+            inside=counts.inside,
         )
         if self._record.retain("state", state):
             self._said = (fresh, now)

@@ -16,6 +16,7 @@ from device.credentials import Presented
 from device.crowd import Crowd
 from device.poster import Poster, Sighting
 from device.record import Record
+from device.shown import Warn
 from device.sight import Code, Counted, InView
 from device.wire.messages import ClockState
 
@@ -54,6 +55,12 @@ class Surroundings:
     def too_near(self) -> bool:
         """Whether somebody stands before the line, behind another who is being served."""
         return bool(self._crowd and self._crowd.too_near)
+
+    @property
+    def warnings(self) -> tuple[Warn, ...]:
+        """What people are asked to mind."""
+        near: tuple[Warn, ...] = ("distance",) if self.too_near else ()
+        return (*near, "queue") if self.crowded_since is not None else near
 
     def take(self, said: Counted | InView) -> None:
         """Take what the eye says. A picture that is wrong says nothing about what hangs in it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from device.codes import Checked
@@ -21,6 +23,9 @@ TIMED: Final = frozenset(
 )  # reasons only a good clock can give
 
 
+SETTLED: Final[Mapping[str, Outcome]] = MappingProxyType({})  # nothing chosen otherwise
+
+
 class Verdict(NamedTuple):
     """The outcome, with the reasons that led to it; a grant has none."""
 
@@ -28,20 +33,34 @@ class Verdict(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
-def judge(checked: Checked, *, clock: ClockState, temperature: Temperature, mode: Mode) -> Verdict:
-    """Decide about one person. An unsure clock or thermometer is never taken for a good answer."""
-    reasons = list(_of_code(checked, clock))
+def judge(
+    checked: Checked,
+    *,
+    clock: ClockState,
+    temperature: Temperature,
+    mode: Mode,
+    rotating_badges: bool = False,
+    also: Iterable[str] = (),
+    outcomes: Mapping[str, Outcome] = SETTLED,
+) -> Verdict:
+    """Decide about one person. An unsure clock or thermometer is never taken for a good answer.
+
+    `also` are reasons from outside of the code, and `outcomes` what an entrance has chosen for some reasons.
+    """
+    reasons = [*_of_code(checked, clock), *also]
+    if rotating_badges and checked.claim is not None and checked.claim.kind == "staff" and not checked.claim.rotating:
+        reasons.append("badge_static")
     if mode == "require" and temperature not in ("normal", "off"):
         reasons.append(f"temperature_{temperature}")
-    return decide(reasons)
+    return decide(reasons, outcomes)
 
 
-def decide(reasons: list[str]) -> Verdict:
+def decide(reasons: list[str], outcomes: Mapping[str, Outcome] = SETTLED) -> Verdict:
     """Weigh reasons: one that refuses outweighs all that refer."""
     if not reasons:
         return Verdict("grant")
-    outcome: Outcome = "refer" if REFERRED.issuperset(reasons) else "refuse"
-    return Verdict(outcome, tuple(reasons))
+    referred = all(outcomes.get(reason, "refer" if reason in REFERRED else "refuse") == "refer" for reason in reasons)
+    return Verdict("refer" if referred else "refuse", tuple(reasons))
 
 
 def _of_code(checked: Checked, clock: ClockState) -> list[str]:

@@ -23,6 +23,7 @@ from typing import Any, Final
 import msgspec
 from gpiozero import OutputDevice
 
+from hardware import pins
 from hardware.guardian import CLAIM, LEAVE, LONGEST, Charge, Order, Report, peer
 from hardware.parts import FireChanged, GuardianChanged, PartError, Tell
 
@@ -152,8 +153,7 @@ class Keeper:
                 session.kill()
                 self._take()
             session.close()
-        if self._hand:
-            self._hand.close()
+        self._let_go()
         if not self._fire:
             self._reap()
 
@@ -190,6 +190,12 @@ class Keeper:
         except Exception:
             log.exception("the relay cannot be reached")  # whatever it is, the next guardian will meet it, too
 
+    def _let_go(self) -> None:
+        if self._hand:
+            self._hand.close()
+            self._hand = None
+            pins.free(self._factory, self._charge.relay)
+
     def _hear(self, session: _Session) -> None:
         """Take one report."""
         report = session.hear(SILENT_S)
@@ -211,9 +217,7 @@ class Keeper:
                 continue
             try:
                 session.report = session.hear(patience)
-                if self._hand:  # until now; a pin has one owner
-                    self._hand.close()
-                    self._hand = None
+                self._let_go()  # until now; a pin has one owner
                 session.order(CLAIM, self._charge.digest)
                 while session.report.answered < CLAIM:
                     session.report = session.hear(START_S)

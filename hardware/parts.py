@@ -91,6 +91,13 @@ class Pressed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Released:
+    """The staff button is up again, since that time."""
+
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class BeamChanged:
     """A light beam across the way was broken or is whole again."""
 
@@ -139,7 +146,7 @@ class GuardianChanged:
 
 
 PartSaid = (
-    Pressed | BeamChanged | TurnstilePassed | PresenceChanged | FireChanged | TamperChanged | GuardianChanged
+    Pressed | Released | BeamChanged | TurnstilePassed | PresenceChanged | FireChanged | TamperChanged | GuardianChanged
 )  # fmt: skip
 Tell = Callable[[PartSaid], None]  # called from the pins' own threads: it only puts into an inbox
 

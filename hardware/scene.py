@@ -18,6 +18,7 @@ from hardware.parts import PartError
 Symbology = Literal["QRCode", "Aztec", "DataMatrix", "PDF417", "Code128"]
 CameraState = Literal["ok", "missing", "black", "frozen"]
 ThermometerState = Literal["ok", "unplugged", "frozen", "bad_pec"]
+NtpState = Literal["machine", "yes", "no"]
 Celsius = Annotated[float, Meta(ge=-40, le=125)]  # what an MLX90614 endures
 
 
@@ -45,12 +46,16 @@ class Scene(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     waiting: Annotated[int, Meta(ge=0, le=10)] = 0  # people who stand in line
     near: bool = False  # one at the reader, and one who stands nearer behind than a metre
+    picture: str = ""  # path of a picture the camera sees instead of the lobby; it may be replaced while it is shown
 
     camera: CameraState = "ok"
 
     forehead_c: Celsius | None = None  # None: nobody is there, so the wall is measured
     ambient_c: Celsius = 24.0
     thermometer: ThermometerState = "ok"
+
+    clock_s: float = 0.0  # seconds that the machine's clock is ahead of the true time
+    ntp: NtpState = "machine"  # whether NTP keeps that clock right; machine: as it is with the real one
 
     def content(self) -> str | bytes:
         """Return what the code holds; empty when nobody is there."""

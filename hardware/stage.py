@@ -2,7 +2,8 @@
 
     show TEXT [-- NAME=VALUE ...]   hold up a code; TEXT is all up to the last ` -- `, and then come fields of Scene
                                     such as size=200 angle=30 blur=1.5 noise=8 light=0.4 invert=true symbology=Aztec
-    hide                            take it away
+    picture PATH                    let the camera see a picture file instead; it may be replaced meanwhile, as a film
+    hide                            take either away
     press                           press the staff button
     bounce                          press a worn button, which chatters six times on its way down and up
     hold SECONDS                    keep it pressed, a minute at most
@@ -21,6 +22,8 @@
     tamper yes|no                   open the enclosure, or shut it
     camera ok|missing|black|frozen
     thermometer ok|unplugged|frozen|bad_pec
+    clock OFFSET|right              let somebody set the machine's clock wrong by so much, such as +40d, -3h, +90s, and
+                                    NTP be out of reach; or let NTP set it right again
 
 A blank line does nothing. An act that takes time, a walk for instance, is over when `do` returns.
 """
@@ -28,6 +31,7 @@ A blank line does nothing. An act that takes time, a walk for instance, is over 
 from __future__ import annotations
 
 import difflib
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -46,17 +50,12 @@ STEP_S: Final = 0.15  # from one edge of a beam to the next for someone who walk
 HOLD_MAX_S: Final = 60.0
 ANSWERS: Final = ("yes", "no")
 FADED: Final = 0.99  # of its ink is gone
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# Of Scene: what a code that is held up does not change.
 APART: Final = (
-    "camera",
-    "thermometer",
-    "forehead_c",
-    "ambient_c",
-    "poster",
-    "poster_fade",
-    "poster_covered",
-    "waiting",
-    "near",
-)  # of Scene: what a code that is held up does not change
+    *("camera", "thermometer", "forehead_c", "ambient_c", "clock_s", "ntp"),
+    *("poster", "poster_fade", "poster_covered", "waiting", "near"),
+)
 
 
 class StageError(ValueError):
@@ -92,7 +91,7 @@ class Stage:
         self._view = threading.Lock()
         self._acts: dict[str, Callable[[str], None]] = {
             "show": self._show,
-            "hide": self._plain(lambda: self._change(code="", data="")),
+            "hide": self._plain(lambda: self._change(code="", data="", picture="")),
             "press": self._plain(lambda: self._close("staff_button")),
             "bounce": self._plain(lambda: self._close("staff_button", bounces=BOUNCES)),
             "hold": self._hold,
@@ -112,6 +111,8 @@ class Stage:
             "thermometer": lambda said: self._change(
                 thermometer=_one_of(said, "thermometer", get_args(ThermometerState))
             ),
+            "picture": self._picture,
+            "clock": self._clock,
         }
 
     @classmethod
@@ -158,6 +159,20 @@ class Stage:
                 self._change(poster_covered=True)
             case _:
                 self._change(poster="" if said == "none" else said, poster_fade=0, poster_covered=False)
+
+    def _picture(self, said: str) -> None:
+        if not Path(said).is_file():
+            raise StageError(f"picture: {said!r} is no file")
+        self._change(anew=True, picture=str(Path(said).absolute()))
+
+    def _clock(self, said: str) -> None:
+        if said == "right":
+            self._change(clock_s=0, ntp="yes")
+            return
+        found = re.fullmatch(r"([+-]\d{1,6}(?:\.\d+)?)([smhd])", said)
+        if not found:
+            raise StageError(f"clock {said!r}: write how wrong it is, such as clock +40d or clock -90s, or clock right")
+        self._change(clock_s=float(found[1]) * UNITS[found[2]], ntp="no")
 
     def _hold(self, said: str) -> None:
         try:
@@ -223,7 +238,7 @@ class Stage:
 
 def _option(word: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
-    names = [field for field in Scene.__struct_fields__ if field not in (*APART, "code")]
+    names = [field for field in Scene.__struct_fields__ if field not in (*APART, "code", "picture")]
     if not equals or name not in names:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]}? " if near else ""

@@ -12,11 +12,14 @@ from device import config as configuration
 from device.clock import Clock, Instant
 from device.codes.trust import keyed_hash
 from device.courier import Kept
+from device.crossing import JOIN_S
 from device.entrance import Entrance, Said
 from device.inquiry import Inquiry
+from device.memory import Memory
 from device.policy import Policy
 from device.record import Record
 from device.settings import convert
+from device.shown import Shown
 from device.sight import Code, Seen
 from device.spool import Reader, Spool
 from device.timekeeper import Doubt
@@ -24,7 +27,7 @@ from device.wire import messages
 from device.wire.messages import EVENTS, AnyEvent, ClockState, Desired, Place, encode
 from hardware import board as boards
 from hardware import pins
-from hardware.parts import BeamChanged
+from hardware.parts import BeamChanged, Pressed, Released
 from hardware.turnstile import Turnstile
 
 SITE_KEY = b"a site key made up for tests, 32+"
@@ -69,6 +72,7 @@ class Scene(NamedTuple):
     lit: Callable[[int], bool]
     edges: Callable[[int], int]
     inbox: queue.SimpleQueue[Said | None]
+    shown: list[Shown]
 
     def show(self, data: bytes = CARD) -> messages.Scan | None:
         """Hold a code before the lens; return the last scan kept."""
@@ -82,6 +86,13 @@ class Scene(NamedTuple):
         for beam, broken in (("outer", True), ("inner", True), ("outer", False), ("inner", False)):
             self.clock.now += 0.2
             self.entrance.take(BeamChanged(beam=beam, broken=broken, at=self.clock.now))  # type: ignore[arg-type]
+        self.wait(2 * JOIN_S)
+
+    def press(self, seconds: float = 0.2) -> None:
+        """Press the staff button for so long."""
+        self.entrance.take(Pressed(at=self.clock.now))
+        self.clock.now += seconds
+        self.entrance.take(Released(at=self.clock.now))
 
     def wait(self, seconds: float) -> None:
         self.clock.now += seconds
@@ -104,6 +115,7 @@ def build(folder: Path, *, clock: Watch | None = None, **sections: dict[str, Any
         lamp=(RED, GREEN, BLUE), buzzer=18, staff_button=5,
     )  # fmt: skip
     spool, clock, said = Spool(folder / "spool.db"), clock or Watch(), list[tuple[str, bytes]]()
+    shown: list[Shown] = []
 
     def say(topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> bool:
         assert (qos, retain) == (1, "/reply/" not in topic)
@@ -116,22 +128,24 @@ def build(folder: Path, *, clock: Watch | None = None, **sections: dict[str, Any
         reader.close()
         return kept
 
-    kept: list[Kept] = []
+    kept, memory = list[Kept](), Memory(folder / "memory.db")
     record = Record(place=Place("expo", "north"), spool=spool, clock=clock, say=say, kept=kept.append)
     asking = Inquiry(config.upstream, Place("expo", "north"), inbox.put) if config.upstream.url else None
     if asking:
         asking.thread.start()
     entrance = Entrance(
-        config=config, inbox=inbox, board=board, record=record, policy=policy, clock=clock,
-        info=messages.Info(version="0", python="3", parts={}), inquiry=asking,
+        config=config, inbox=inbox, board=board, record=record, policy=policy, memory=memory, clock=clock,
+        info=messages.Info(version="0", python="3", parts={}), inquiry=asking, show=shown.append,
     )  # fmt: skip
     yield Scene(
         entrance, clock, spool, events, said,
         lit=lambda pin: bool(factory.pin(pin).state),
         edges=lambda pin: len(factory.pin(pin).states) - 1,
         inbox=inbox,
+        shown=shown,
     )  # fmt: skip
     if asking:
         asking.stop()
     board.close()
     spool.close()
+    memory.close()

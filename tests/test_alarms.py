@@ -13,11 +13,11 @@ import pytest
 from controller.alarms import AlertError
 from controller.alerts import Changes
 from controller.database import now
-from controller.journal import Entry, broken, seal
+from controller.facts import Finding
+from controller.journal import Entry, Head, broken, seal
 from controller.retention import Chosen, Eraser
-from controller.rules import Finding
 from controller.store import Store
-from device.wire.messages import Alert, Head, Text
+from device.wire.messages import Alert, Text
 from tests.bystanders import PLACE, WHEN
 
 KEY = (1, "unstaffed_entrance")

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from controller.alerts import Changes
-from controller.rules import Finding
+from controller.facts import Finding
 from controller.store import Store
 from device.wire.messages import Text
 from menshen import main

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.alerts import Changes, Key, compare, says_the_same
-from controller.rules import RULES, Finding
+from controller.facts import Finding
+from controller.rules import RULES
 from controller.store import Store
 from device.wire.messages import Alert, Place, Text
 from tests.bystanders import WHEN

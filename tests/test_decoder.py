@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from device.decoder import CONFIRM_S, DOZE, Decoder, Motion, View
-from device.looks import OTHERS
+from device.decoder import CONFIRM_S, DOZE, HELD, WHOLE, Decoder, Motion, View
+from device.looks import OTHERS, QUICK
 from device.sight import Code
 from hardware.camera.drawing import Grain, draw
 from hardware.parts import Frame, Grey
@@ -16,10 +16,11 @@ from hardware.scene import Scene
 
 FPS = 30
 PLENTY_MS = 10_000.0
-NOTHING_MS = 1e-6  # not enough for any look but the first and the one that each frame is owed
+NOTHING_MS = 1e-6  # not enough for any look but the quick ones and the one that each frame is owed
 TICKET = Code(data=b"ticket", text="ticket", symbology="QRCode")
 EMPTY = draw(Scene(), 1280, 720)
 LEVEL = Scene(code="HELLO", symbology="Code128", size=420)
+EACH = 1 + len(QUICK) + 1  # looks at what is like a code: the first, the quick ones, and the one that is owed
 
 
 class Film:
@@ -38,6 +39,15 @@ class Film:
         self.number += round(seconds * FPS)
 
 
+def riddle(left: int = 500, top: int = 200) -> Grey:
+    """Draw what is like a code and says nothing."""
+    modules = np.random.default_rng(1).integers(0, 2, (25, 25), np.uint8)
+    picture = EMPTY.copy()
+    picture[top : top + 300, left : left + 300] = 240
+    picture[top + 25 : top + 275, left + 25 : left + 275] = (240 * modules).repeat(10, axis=0).repeat(10, axis=1)
+    return picture
+
+
 def texts(codes: list[Code]) -> list[str]:
     return [code.text for code in codes]
 
@@ -54,11 +64,19 @@ def test_a_code_is_read_in_its_first_frame_and_stays_until_it_leaves() -> None:
 
 
 def test_a_still_lobby_costs_next_to_nothing() -> None:
-    decoder, film = Decoder(NOTHING_MS), Film()
+    decoder, film = Decoder(PLENTY_MS), Film()
     show(decoder, film.of(EMPTY, 2 * FPS))
     looked = decoder.looked
-    show(decoder, film.of(EMPTY, 6 * DOZE))
-    assert decoder.looked - looked == 6 * 2  # the first look and one other, each time it wakes
+    show(decoder, film.of(EMPTY, 3 * WHOLE * DOZE))
+    assert decoder.looked - looked == 3  # at all of it, in one of so many frames that it wakes for
+
+
+def test_someone_without_a_code_costs_little() -> None:
+    decoder, film = Decoder(PLENTY_MS), Film()
+    passing = [draw(Scene(light=0.5 + step / 40), 1280, 720) for step in range(20)]
+    for still in passing:
+        show(decoder, film.of(still))
+    assert decoder.looked == 20 // WHOLE
 
 
 def test_a_code_held_still_is_not_read_over_and_over() -> None:
@@ -67,21 +85,31 @@ def test_a_code_held_still_is_not_read_over_and_over() -> None:
     show(decoder, film.of(held, 2 * FPS))
     looked = decoder.looked
     assert show(decoder, film.of(held, 3 * DOZE)) == [["HELLO"]] * 3 * DOZE
-    assert decoder.looked - looked == 3 * 2
+    assert decoder.looked - looked == 3
 
 
-def test_with_time_enough_a_moving_frame_is_looked_at_in_every_way() -> None:
+def test_a_code_in_view_is_not_looked_for_in_every_frame() -> None:
     decoder, film = Decoder(PLENTY_MS), Film()
-    show(decoder, film.of(EMPTY))
-    assert decoder.looked == 1 + len(OTHERS)
+    show(decoder, film.of(draw(Scene(code="HELLO"), 1280, 720)))
+    looked = decoder.looked
+    trembling = [draw(Scene(code="HELLO", size=240 + step), 1280, 720) for step in range(4 * HELD)]
+    for still in trembling:
+        assert show(decoder, film.of(still)) == [["HELLO"]]
+    assert decoder.looked - looked == 4
 
 
-def test_without_time_each_frame_is_owed_one_look_beside_the_first() -> None:
+def test_with_time_enough_what_is_like_a_code_is_looked_at_in_every_way() -> None:
+    decoder, film = Decoder(PLENTY_MS), Film()
+    show(decoder, film.of(riddle()))
+    assert decoder.looked == 1 + len(QUICK) + len(OTHERS) + 1  # and once at all of the picture
+
+
+def test_without_time_each_frame_is_owed_one_look_beside_the_quick_ones() -> None:
     decoder, film = Decoder(NOTHING_MS), Film()
-    show(decoder, film.of(EMPTY))
-    assert decoder.looked == 2
-    show(decoder, film.of(EMPTY, 4))
-    assert decoder.looked == 10
+    show(decoder, film.of(riddle()))
+    assert decoder.looked == EACH + 1
+    show(decoder, film.of(riddle(), WHOLE))
+    assert decoder.looked == (1 + WHOLE) * EACH + 2
 
 
 @pytest.mark.parametrize(
@@ -115,6 +143,34 @@ def test_a_poster_does_not_hide_a_ticket() -> None:
     ticket = draw(Scene(code="TICKET", symbology="Aztec", size=200), 640, 720)
     said = show(decoder, film.of(np.hstack([poster, ticket]), len(OTHERS)))
     assert sorted(said[-1]) == ["POSTER", "TICKET"]
+
+
+def test_what_is_busier_does_not_hide_a_code() -> None:
+    decoder, film = Decoder(NOTHING_MS), Film()
+    picture = riddle(left=900)
+    picture[:, :640] = draw(Scene(code="TICKET", size=160, light=0.6), 640, 720)
+    assert ["TICKET"] in show(decoder, film.of(picture, 2))
+
+
+def test_what_comes_while_a_code_is_in_view_is_read_when_that_is_looked_for_again() -> None:
+    decoder, film = Decoder(NOTHING_MS), Film()
+    poster = draw(Scene(code="POSTER", size=200), 640, 720)
+    show(decoder, film.of(np.hstack([poster, EMPTY[:, 640:]]), FPS))
+    said = show(decoder, film.of(np.hstack([poster, draw(Scene(code="TICKET"), 640, 720)]), HELD))
+    assert sorted(said[-1]) == ["POSTER", "TICKET"]
+
+
+def test_a_code_whose_busiest_part_is_something_else_is_read_and_stays() -> None:
+    decoder, film = Decoder(NOTHING_MS), Film()
+    picture = np.hstack([draw(Scene(code="HELLO", size=200), 640, 720), EMPTY[:, 640:]])
+    picture[::4, 700:1200] = 255  # blinds
+    picture[:, 700:1200:8] = 0
+    picture[500:720, 100:500:8] = 255
+    picture[500:720:8, 100:500] = 0
+    said = show(decoder, film.of(picture, 3 * FPS))
+    first = said.index(["HELLO"])
+    assert first <= 2 * WHOLE
+    assert said[first:] == [["HELLO"]] * (len(said) - first)
 
 
 def test_only_what_changes_is_movement() -> None:

@@ -14,8 +14,8 @@ import pytest
 from controller import cast
 from controller.broker import Broker
 from controller.cast import NORTH
-from controller.demo import Troupe
 from controller.store import Store
+from controller.troupe import Troupe
 
 DEADLINE_S = 40.0
 

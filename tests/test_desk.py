@@ -18,15 +18,14 @@ from controller.broker import Broker
 from controller.config import AlertsSection, Config, RulesSection
 from controller.database import now
 from controller.desk import Desk, DeskError, Told
-from controller.journal import broken
+from controller.journal import TOPIC as JOURNAL
+from controller.journal import Head, broken
 from controller.store import Store
 from device.wire.link import Heard, LinkChanged, LinkDied
 from device.wire.messages import (
-    JOURNAL,
     Alert,
     Applied,
     Desired,
-    Head,
     Place,
     Status,
     decode,

@@ -15,7 +15,7 @@ import pytest
 import segno
 from click.testing import CliRunner
 
-from controller import rules
+from controller import journal, rules
 from controller.alertbook import Listing
 from controller.broker import free_port
 from controller.installation import GuardedBroker, Installation
@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "hardware").glob("*.md")])
 LIVE = {
     "demo",
+    "kiosk",
     "test",
     "watch",
     "alerts ack",
@@ -37,6 +38,7 @@ LIVE = {
     "alerts silence end",
     "bench",
     "command",
+    "doctor",
     "controller broker",
     "controller run",
     "gate enrol",
@@ -171,7 +173,8 @@ def examples() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "payload"), examples(), ids=lambda value: value if value.isalpha() else "")
 def test_every_example_of_a_message_is_one(name: str, payload: str) -> None:
-    message = messages.decode(getattr(messages, name), payload.encode())
+    kind = getattr(messages, name, None) or getattr(journal, name)
+    message = messages.decode(kind, payload.encode())
     assert set(re.findall(r'"(\w+)":', messages.encode(message).decode())) == set(re.findall(r'"(\w+)":', payload))
 
 

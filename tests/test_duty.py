@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.duty import BUTTON, Change, Duty, Interval
+from device.duty import BUTTON, Change, Duty, Prompts
+from device.roster import Roster
+from device.wire.hours import Expected, Interval
+from device.wire.messages import Place
 
 MONDAY_9 = datetime(2026, 11, 23, 9, 0)  # noqa: DTZ001 a wall clock at the entrance
 ALWAYS = (Interval(),)
@@ -58,10 +62,10 @@ def test_a_badge_resolves_it_and_the_same_badge_checks_out() -> None:
     guard = duty()
     guard.look(0, MONDAY_9)
     guard.look(60, MONDAY_9)
-    assert guard.badge("g-7", 70) == Change("check_in", "g-7", "badge", 70)
+    assert guard.badge("g-7", 70) == [Change("check_in", "g-7", "badge", 70)]
     assert guard.look(70, MONDAY_9) == [Change("staffed", "", "rule", 70)]
     assert (guard.staffing, guard.on_duty) == ("staffed", ("g-7",))
-    assert guard.badge("g-7", 80).event_type == "check_out"
+    assert [change.event_type for change in guard.badge("g-7", 80)] == ["check_out"]
     assert guard.look(80, MONDAY_9) == []
     assert guard.look(140, MONDAY_9) == [Change("unstaffed", "", "rule", 80)]
 
@@ -133,3 +137,105 @@ def test_flags_and_their_ends_alternate(life: list[tuple[str, int]]) -> None:
                 flagged = not flagged
                 assert change.since <= now
         assert flagged is (guard.staffing == "unstaffed")
+
+
+def asked(every_s: float = 600, seed: int = 3) -> Duty:
+    rng = random.Random(seed)
+    guard = Duty(ALWAYS, grace_s=60, shift_s=99999, now=0, prompts=Prompts(every_s, 60), rng=rng)
+    guard.badge("guard 7", 0)
+    return guard
+
+
+def until_asked(guard: Duty, now: int) -> int:
+    while not guard.asked:
+        assert guard.look(now, MONDAY_9) == []
+        now += 1
+    return now - 1
+
+
+def test_a_prompt_that_is_answered_leaves_the_guard_on_duty() -> None:
+    guard, now, moments = asked(), 0, list[int]()
+    for _ in range(20):
+        before = now
+        now = until_asked(guard, now)
+        moments.append(now - before)
+        assert guard.button(now + 59) == [], "it answers, and checks nobody out"
+        now += 59
+    assert guard.staffing == "staffed"
+    assert all(240 <= each <= 901 for each in moments)
+    assert len(set(moments)) > 10, "nobody knows when"
+
+
+def test_a_prompt_that_is_missed_leaves_the_entrance_unstaffed_after_the_grace_time() -> None:
+    guard = asked()
+    now = until_asked(guard, 0)
+    assert guard.look(now + 59, MONDAY_9) == []
+    changes = guard.look(now + 60, MONDAY_9)
+    assert Change("missed", "guard 7", "rule", now) in changes
+    assert Change("unstaffed", "", "rule", now) in [*changes, *guard.look(now + 61, MONDAY_9)]
+    assert guard.on_duty == ("guard 7",), "still checked in, and not believed"
+    assert guard.button(now + 70) == []
+    assert guard.look(now + 70, MONDAY_9) == [Change("staffed", "", "rule", now + 70)]
+
+
+def test_nobody_is_asked_outside_of_hours_or_when_nobody_is_checked_in() -> None:
+    guard = Duty(OFFICE, grace_s=60, shift_s=99999, now=0, prompts=Prompts(10, 60), rng=random.Random(1))
+    guard.badge("guard 7", 0)
+    for now in range(0, 600, 5):
+        guard.look(now, MONDAY_9.replace(hour=3))
+        assert not guard.asked
+    guard.badge("guard 7", 600)
+    for now in range(600, 1200, 5):
+        assert not any(change.event_type == "missed" for change in guard.look(now, MONDAY_9))
+        assert not guard.asked
+
+
+def test_a_second_badge_soon_after_the_first_left_is_a_handover() -> None:
+    guard = duty()
+    guard.badge("guard 7", 0)
+    guard.badge("guard 7", 100)
+    assert guard.badge("guard 8", 400)[1:] == [Change("handover", "guard 8", "badge", 400, after="guard 7")]
+    guard.badge("guard 8", 500)
+    assert [change.event_type for change in guard.badge("guard 7", 801)] == ["check_in"], "too long after"
+
+
+def test_two_who_overlap_hand_over_when_the_first_leaves() -> None:
+    guard = duty()
+    guard.badge("guard 7", 0)
+    assert [change.event_type for change in guard.badge("guard 8", 1000)] == ["check_in"]
+    assert guard.badge("guard 7", 1100)[1:] == [Change("handover", "guard 8", "badge", 1100, after="guard 7")]
+    guard.badge("guard 9", 1200)
+    assert [change.event_type for change in guard.badge("guard 9", 1210)] == ["check_out"], "the other was there before"
+
+
+def test_the_same_guard_who_comes_back_hands_over_to_nobody() -> None:
+    guard = duty()
+    guard.badge("guard 7", 0)
+    guard.badge("guard 7", 10)
+    assert [change.event_type for change in guard.badge("guard 7", 20)] == ["check_in"]
+
+
+def test_a_guard_nobody_expects_is_recorded_and_flagged() -> None:
+    guard = duty()
+    assert guard.badge("guard 7", 0, expected={"guard 8"}) == [
+        Change("check_in", "guard 7", "badge", 0, off_roster=True)
+    ]
+    assert guard.on_duty == ("guard 7",)
+    assert not guard.badge("guard 8", 1, expected={"guard 8"})[0].off_roster
+    assert not guard.badge("guard 9", 2, expected=None)[0].off_roster
+
+
+@pytest.mark.parametrize(
+    ("place", "hour", "minute", "here"),
+    [
+        ("expo/north", 9, 0, {"guard 7", "guard 8"}),
+        ("expo/south", 9, 0, {"guard 8"}),
+        ("expo/north", 7, 29, {"guard 8"}),
+        ("expo/north", 7, 30, {"guard 7", "guard 8"}),
+        ("other/north", 9, 0, None),
+    ],
+)
+def test_who_is_expected_where_and_when(place: str, hour: int, minute: int, here: set[str] | None) -> None:
+    roster = Roster([Expected("guard 7", "expo/north", "mon", "08:00", "12:00"), Expected("guard 8", "expo")])
+    assert roster.here(Place.parse(place), MONDAY_9.replace(hour=hour, minute=minute)) == here
+    assert roster.here(Place.parse(place), None) is None

@@ -20,7 +20,7 @@ from device.sight import EyeFault
 from device.wire import messages
 from device.wire.link import Heard, LinkChanged, LinkDied
 from device.wire.messages import Desired, Message, Place, TrustList, encode
-from hardware.parts import BeamChanged, Pressed, Reading, TurnstilePassed
+from hardware.parts import BeamChanged, Reading, TurnstilePassed
 from tests.lobby import BLUE, CARD, GREEN, RED, RELAY, SITE_KEY, Scene, build
 
 
@@ -126,7 +126,7 @@ def test_a_missing_guard_is_flagged_and_the_button_resolves_it(scene: Scene) -> 
     assert isinstance(flagged, messages.Duty)
     assert (flagged.event_type, flagged.since) == ("unstaffed", scene.clock.wall() - timedelta(seconds=60))
     assert scene.retained("state", messages.State).staffing == "unstaffed"
-    scene.entrance.take(Pressed(at=scene.clock.now))
+    scene.press()
     scene.wait(0.1)
     assert [event.event_type for event in scene.events()] == ["unstaffed", "check_in", "staffed"]
     assert scene.retained("state", messages.State).staffing == "staffed"

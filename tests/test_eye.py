@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import queue
@@ -10,14 +11,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from device import retina
 from device.config import CameraSection, CrowdSection, DecoderSection, PosterSection
-from device.eye import Eye
-from device.sight import Counted, EyeFault, EyeSaid, InView, Seen
+from device.decoder import Decoder, View
+from device.eye import Eye, spawn
+from device.sight import Code, Counted, EyeFault, EyeSaid, Guidance, InView, Seen
+from hardware.parts import Frame
 from hardware.scene import Scene, save
 
 WITHIN_S = 20.0
@@ -103,6 +110,15 @@ def test_a_code_is_said_once_and_again_after_it_had_left(watch: Watch) -> None:
     assert watch.text() == "SECOND"
 
 
+def test_what_would_help_is_said_and_taken_back(watch: Watch) -> None:
+    assert watch.text() == "FIRST"
+    watch.show(code="SECOND" * 40, size=50)
+    assert watch.next() == Guidance(hint="too_far")
+    watch.show(code="SECOND", size=200)
+    assert {type(watch.next()), type(watch.next())} == {Guidance, Seen}
+    assert watch.said.empty()
+
+
 def test_a_camera_that_is_lost_black_or_frozen_is_said_once_and_taken_back(watch: Watch) -> None:
     assert watch.text() == "FIRST"
     for state in ("missing", "black", "frozen"):
@@ -138,10 +154,50 @@ def test_a_stalled_process_is_replaced(watch: Watch) -> None:
     os.kill(stalled, signal.SIGSTOP)
     said = watch.next()
     assert said == EyeFault(
-        fault="camera_lost", raised=True, detail="the camera has stalled: no sign of life for 1.5 s"
+        fault="camera_lost", raised=True, detail="the camera or a decoder has stalled: no sign of life for 1.5 s"
     )
     assert watch.fault() == ("camera_lost", False)
     assert gone(stalled)
+
+
+class Stubborn(Decoder):
+    """Never returns from a picture with the code HANG: a computation in C, which no signal but SIGKILL interrupts."""
+
+    def read(self, frame: Frame) -> list[Code]:
+        codes = super().read(frame)
+        if any(code.text == "HANG" for code in codes):
+            math.factorial(10**9)
+        return codes
+
+
+def stubborn(pipe: Connection, source: str) -> None:
+    """Be the camera's process, with that decoder."""
+    camera = partial(retina.camera, "emulated", source=source, width=640, height=360, fps=30)
+    retina.Retina(camera, pipe.send, stall_s=STALL_S, decoder=Stubborn(40), view=View(0.3)).run()
+
+
+class Unlucky(Eye):
+    """An eye whose process is that one."""
+
+    def _process(self, pipe: Connection) -> SpawnProcess:
+        return spawn.Process(target=stubborn, name="menshen-eye", daemon=True, args=(pipe, self._camera.source))
+
+
+def test_a_decoder_that_never_returns_is_killed_and_the_next_goes_on(tmp_path: Path) -> None:
+    watch = Watch(tmp_path)
+    watch.eye = Unlucky(watch.eye._camera, watch.eye._decoder, watch.said.put)
+    watch.show(code="FIRST", size=200)
+    watch.eye.start()
+    assert watch.text() == "FIRST"
+    stuck = watch.process
+    watch.show(code="HANG", size=200)
+    assert watch.fault() == ("camera_lost", True)
+    watch.show(code="SECOND", size=200)
+    assert watch.fault() == ("camera_lost", False)
+    assert watch.text() == "SECOND"
+    assert gone(stuck)
+    watch.eye.stop()
+    assert multiprocessing.active_children() == []
 
 
 def test_ctrl_c_belongs_to_the_gate(watch: Watch) -> None:

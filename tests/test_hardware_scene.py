@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import zxingcpp
 
 from hardware.camera import emulated
+from hardware.camera.drawing import draw
 from hardware.parts import CameraError
 from hardware.scene import Scene, Symbology, save
 from tests.pictures import CODE, HEIGHT, SCENE, SIZE, WIDTH, texts
@@ -130,3 +132,17 @@ def test_a_scene_that_cannot_be_drawn_is_a_camera_error(world: Path, written: st
 def test_an_emulated_camera_without_a_scene_file_names_the_setting() -> None:
     with pytest.raises(CameraError, match=r"camera\.source"):
         emulated.Camera(source="", **SIZE)
+
+
+def test_a_picture_file_is_seen_instead_of_the_lobby_and_may_be_replaced(world: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "held up"
+    camera = look(world)
+    save(world, Scene(picture=str(picture)))
+    with pytest.raises(CameraError, match="held up"):
+        camera.read(1)
+    for number, code in enumerate(("A", "B")):
+        drawn = draw(Scene(code=code, size=150), 300, 300)
+        picture.write_bytes(cv2.imencode(".jpg", drawn)[1].tobytes())
+        os.utime(picture, ns=(number, number))
+        frame = camera.read(1).grey
+        assert (frame.shape, texts(frame)) == ((HEIGHT, WIDTH), [code])

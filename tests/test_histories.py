@@ -21,10 +21,10 @@ from controller.alarms import AlertError
 from controller.alerts import Changes, Key
 from controller.config import AlertsSection, RulesSection
 from controller.desk import Desk
+from controller.journal import TOPIC as JOURNAL
 from controller.store import Store
 from device.wire.link import Heard, LinkChanged
 from device.wire.messages import (
-    JOURNAL,
     Alert,
     Health,
     Message,

@@ -22,8 +22,8 @@ from cryptography.x509.oid import NameOID
 from controller.authority import Authority
 from controller.broker import free_port
 from controller.config import SYSTEM, VARIABLE, load
-from controller.demo import Troupe
 from controller.doors import Doors
+from controller.troupe import Troupe
 from device.codes.trust import make_site_key
 from device.identity import Identity
 from device.wire.messages import Place

@@ -316,4 +316,4 @@ def test_who_went_through_is_counted_for_an_hour(kept: Store) -> None:
     for later_s, expected in ((0, (5, 2)), (2400, (5, 2)), (4000, (0, 0))):
         moment = at + timedelta(seconds=later_s)
         (facts,) = [each for each in kept.facts(moment).values() if each.place == place]
-        assert (facts.passages, facts.unscanned) == expected
+        assert (facts.passages, facts.without_scan) == expected

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.codes import Checked, Claim, cose, ms1
-from device.codes.cwt import MAX_PLACES, MAX_SUBJECT, PassError
+from device.codes.cwt import MAX_PEOPLE, MAX_PLACES, MAX_SUBJECT, MAX_USES, PassError
 from device.codes.trust import Trust, key_id, trusted
 from device.wire.messages import Desired, PassKind, Place
 
@@ -324,10 +324,13 @@ SUBJECTS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max
     lasts=st.integers(1, 2**33),
     cti=st.binary(min_size=8, max_size=8),
     rotating=st.booleans(),
+    uses=st.integers(0, MAX_USES),
+    people=st.integers(1, MAX_PEOPLE),
 )
 def test_whatever_is_issued_is_read_back(
-    *, kind: PassKind, subject: str, places: tuple[str, ...], begin: int, lasts: int, cti: bytes, rotating: bool
-) -> None:
+    *, kind: PassKind, subject: str, places: tuple[str, ...], begin: int, lasts: int, cti: bytes, rotating: bool,
+    uses: int, people: int,
+) -> None:  # fmt: skip
     text = ms1.issue(
         ISSUER,
         kind=kind,
@@ -337,6 +340,8 @@ def test_whatever_is_issued_is_read_back(
         not_after=begin + lasts,
         holder=HOLDER.public_key() if rotating else None,
         cti=cti,
+        uses=uses,
+        people=people,
     )
     checked = check(ms1.present(text, HOLDER, begin) if rotating else text, begin, place=None)
     assert checked.reasons == ()
@@ -347,6 +352,9 @@ def test_whatever_is_issued_is_read_back(
         not_before=begin,
         not_after=begin + lasts,
         places=places,
+        rotating=rotating,
+        uses=uses,
+        people=people,
     )
 
 

@@ -16,9 +16,9 @@ from controller.broker import free_port
 from controller.config import Config, IdentitySection, RulesSection, StoreSection
 from controller.desk import DeskError
 from controller.doors import Doors
+from controller.facts import Run
 from controller.installation import GuardedBroker, Installation
 from controller.ledger import Noted
-from controller.rules import Run
 from controller.store import Store
 from device.wire.messages import Place
 from tests.bystanders import PATIENCE_S, Ear, rows, running, wait

@@ -141,3 +141,13 @@ def test_public_tickets() -> None:
             assert checked.reasons == (("invalid_time",) if late else ()), vector["note"]
         ran += 1
     print(f"pretix: {ran} of {ran} public tickets as expected")
+
+
+def test_an_admission_says_how_often_a_ticket_admits() -> None:
+    often = []
+    for uses in (0, 1):
+        held = trust("pretix", key("EdDSA", "", "expo-2026"), admit=(Admission(scheme="pretix", uses=uses),))
+        claim = verify(ticket(payload(42)), held).claim
+        assert claim is not None
+        often.append(claim.uses)
+    assert often == [0, 1]

@@ -39,7 +39,7 @@ from device.wire.messages import (
     decode,
     encode,
 )
-from hardware.parts import BeamChanged, PartError
+from hardware.parts import PartError
 from tests.attacker import Attacker, connect, publish, subscribe
 from tests.bystanders import Ear, wait
 from tests.lives import ALLOWED, HERE, NOON, Act, Life, histories
@@ -99,9 +99,7 @@ def test_it_is_on_disk_before_the_relay_moves(scene: Scene) -> None:
 def test_whoever_goes_through_uses_it_and_the_next_does_not(scene: Scene) -> None:
     say(scene)
     for _ in range(2):
-        for beam, broken in (("outer", True), ("inner", True), ("outer", False), ("inner", False)):
-            scene.clock.now += 0.2
-            scene.entrance.take(BeamChanged(beam=beam, broken=broken, at=scene.clock.now))  # type: ignore[arg-type]
+        scene.walk()
     went = [(event.event_type, event.scan) for event in scene.events() if isinstance(event, Passage)]
     assert went == [("passed", 1), ("tailgated", None)]
     scene.wait(0.1)
@@ -230,6 +228,7 @@ class Played:
         was = self._entrance
         self._entrance = Entrance(
             config=was._config, inbox=was._inbox, board=was.board, record=was._record, policy=was._policy,
+            memory=was._entries._memory,
             clock=was._clock, info=was._standing._info,
         )  # fmt: skip
 

@@ -81,6 +81,20 @@ def test_a_session_that_was_kept_is_worth_nothing_after_revoking(on: Guarded, ea
         assert gate.ask(publish(NORTH.topic("scan"))) == "puback 0x87"  # and no command came before this answer
 
 
+def test_a_gate_hears_of_its_neighbours_from_the_controller_and_from_nobody_else(on: Guarded, ear: Ear) -> None:
+    _, north = on.admit(NORTH)
+    with on.attacker(north.path) as gate:
+        assert gate.ask(connect()) == "connack 0x00"
+        for word in ("seen", "occupancy"):
+            assert gate.ask(subscribe(NORTH.topic(word))) == "suback 0x01"
+            assert gate.ask(subscribe(SOUTH.topic(word))) == "suback 0x87"
+            for place in (NORTH, SOUTH):
+                assert gate.ask(publish(place.topic(word))) == "puback 0x87"
+        for word in ("seen", "occupancy"):
+            assert ear.link.say(NORTH.topic(word), b"said")
+            assert str(gate.hear()) == "publish"
+
+
 def test_a_gate_that_was_replaced_gets_nothing_of_what_its_successor_may(on: Guarded) -> None:
     _, stolen = on.admit(NORTH)
     with on.attacker(stolen.path) as before:

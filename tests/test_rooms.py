@@ -31,22 +31,39 @@ MAY_IMPORT: Final = {
 
 # They decide, so they are told the time and everything else: no clock, socket, pin, thread or file of their own.
 PURE: Final = (
+    "device/attention.py",
+    "device/guidance.py",
     "device/verdict.py",
     "device/timekeeper.py",
     "device/passage.py",
+    "device/crossing.py",
+    "device/passback.py",
+    "device/byhand.py",
+    "device/measuring.py",
+    "device/roster.py",
+    "device/wire/hours.py",
     "device/duty.py",
     "device/commands.py",
     "device/crowd.py",
     "device/poster.py",
     "device/forehead.py",
     "device/codes/*.py",
+    "controller/facts.py",
     "controller/rules/*.py",
 )
 KEEPS_A_FILE: Final = "device/codes/trust.py"  # the site's secret, read and made here
 IMPURE: Final = ("asyncio", "gpiozero", "os", "paho", "socket", "sqlite3", "subprocess", "threading", "time")
 
 # Whatever touches a device or a picture does it in one known place.
-READERS: Final = ("device/decoder.py", "device/looks.py", "device/retina.py", "device/scan.py", "device/waiting.py")
+READERS: Final = (
+    "device/attention.py",
+    "device/decoder.py",
+    "device/guidance.py",
+    "device/looks.py",
+    "device/retina.py",
+    "device/scan.py",
+    "device/waiting.py",
+)
 ONLY_IN: Final = {
     "picamera2": ("hardware/*",),
     "smbus2": ("hardware/*",),

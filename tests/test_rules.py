@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.config import RulesSection
-from controller.rules import INHIBITED_BY, REFUSED, RULES, Facts, Run, findings, gate_offline, reason_of
+from controller.facts import Facts, Run
+from controller.rules import INHIBITED_BY, REFUSED, RULES, findings, gate_offline, reason_of
 from device.verdict import REFERRED
 from device.wire import words
 from device.wire.messages import OpenFault, Place, Staffing
@@ -62,10 +63,10 @@ def fault(name: str) -> OpenFault:
         ({"unused": run(last_s=5, count=2)}, set()),
         ({"unused": run(last_s=5, count=3)}, {"granted_not_passed"}),
         ({"unused": run(last_s=600, count=3)}, set()),
-        ({"passages": 19, "unscanned": 19}, set()),
-        ({"passages": 20, "unscanned": 2}, set()),
-        ({"passages": 20, "unscanned": 3}, {"low_scan_rate"}),
-        ({"passages": 20, "unscanned": 3, "faults": (fault("fire"),)}, {"fire"}),
+        ({"passages": 19, "without_scan": 19}, set()),
+        ({"passages": 20, "without_scan": 2}, set()),
+        ({"passages": 20, "without_scan": 3}, {"low_scan_rate"}),
+        ({"passages": 20, "without_scan": 3, "faults": (fault("fire"),)}, {"fire"}),
         ({"faults": (fault("camera_lost"),)}, {"gate_fault"}),
         ({"faults": (OpenFault("camera_lost", before(9), ""),)}, set()),
         ({"faults": (fault("stale_trust"), fault("clock_unset"))}, set()),
@@ -90,6 +91,14 @@ def fault(name: str) -> OpenFault:
         ({"quarantined": run(last_s=600)}, set()),
         ({"online": False, "online_since": before(14)}, set()),
         ({"online": False, "online_since": before(15)}, {"gate_offline"}),
+        ({"faults": (OpenFault("held_open", before(9), ""),)}, {"held_open"}),
+        ({"faults": (OpenFault("beam_blocked", before(9), ""),)}, {"held_open"}),
+        ({"unscanned": run(last_s=599, reason="forced")}, {"unscanned_passage"}),
+        ({"unscanned": run(last_s=600, reason="forced")}, set()),
+        ({"conflict": run(last_s=599, reason="south")}, {"passback_conflict"}),
+        ({"conflict": run(last_s=600, reason="south")}, set()),
+        ({"over_since": before(1), "inside": 11, "capacity": 10}, {"over_capacity"}),
+        ({"inside": 11, "capacity": 10}, set()),
         ({"clock_unsure_since": before(59)}, set()),
         ({"clock_unsure_since": before(60)}, {"clock_unsure"}),
         ({"clock_unsure_since": before(60), "online": False, "online_since": before(20)}, {"gate_offline"}),
@@ -183,7 +192,7 @@ def test_what_is_wrong_with_a_person_or_the_gate_is_no_abnormal_code() -> None:
     for reason in REFERRED - {"yellow_code"}:
         assert reason_of(scan(1, reason, event_type="refer")) is None
     assert reason_of(scan(1, "temperature_high", "expired_by_some_later_rule")) == "expired_by_some_later_rule"
-    for reason in words.REASONS.keys() - REFERRED - {"unverified"}:
+    for reason in words.REASONS.keys() - REFERRED - {"unverified", "capacity"}:
         assert reason_of(scan(1, reason)) == reason
 
 
@@ -192,11 +201,13 @@ def test_every_rule_is_named_after_its_alert() -> None:
         "abnormal_code", "unstaffed_entrance", "gate_offline", "clock_unsure", "unknown_entrance", "stale_trust",
         "cloned_gate", "unauthorized_client", "quarantine",
         "fire", "tamper", "crowding", "poster_unreadable", "poster_foreign",
+        "unscanned_passage", "held_open", "over_capacity", "passback_conflict",
         "repeated_abnormal", "temperature_high", "low_scan_rate", "granted_not_passed", "gate_fault", "config_drift",
         "silent_entrance",
     ]  # fmt: skip
 
 
+FAULTS = ("fire", "tamper", "poster_foreign", "held_open", "beam_blocked", "x")
 runs = st.none() | st.builds(run, last_s=st.integers(-(10**6), 10**6), count=st.integers(1, 99))
 moments = st.none() | st.integers(-(10**7), 10**7).map(before)
 
@@ -217,14 +228,14 @@ moments = st.none() | st.integers(-(10**7), 10**7).map(before)
         crowded_since=moments,
         waiting=st.none() | st.integers(0, 1000),
         **dict.fromkeys(("abnormal", "refused", "takeovers", "quarantined", "repeated", "hot", "unused"), runs),
+        **dict.fromkeys(("unscanned", "conflict"), runs),
+        over_since=moments,
         spoke_at=moments,
         passages=st.integers(20, 50),
-        unscanned=st.integers(0, 20),
-        unscanned_since=moments,
+        without_scan=st.integers(0, 20),
+        without_scan_since=moments,
         behind_since=moments,
-        faults=st.lists(st.builds(fault, st.sampled_from(["fire", "tamper", "poster_foreign", "x"])), max_size=3).map(
-            tuple
-        ),
+        faults=st.lists(st.builds(fault, st.sampled_from(FAULTS)), max_size=3).map(tuple),
     )
 )
 def test_no_facts_break_a_rule_and_nobody_is_missed_where_nobody_can_tell(known: Facts) -> None:

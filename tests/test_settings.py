@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from device.config import Config, GateSection, load
-from device.duty import Interval
 from device.settings import SettingsError, example
+from device.wire.hours import Interval
 
 ROOT = Path(__file__).resolve().parents[1]
 GATE = '[gate]\nsite = "expo"\nentrance = "north-gate"\n'
@@ -53,7 +53,10 @@ def test_settings_are_read(file: Path) -> None:
             '[duty]\nhours = [{days = "sat"}, {days = "sun", form = "09:00"}]\n',
             "unknown setting duty.hours[1].form; did you mean duty.hours[1].from?",
         ),
-        ("[turnstile]\nxyzzy = 1\n", "unknown setting turnstile.xyzzy; known here: pulse_ms, release_s"),
+        (
+            "[turnstile]\nxyzzy = 1\n",
+            "unknown setting turnstile.xyzzy; known here: held_s, pulse_ms, release_s, scanned",
+        ),
     ],
 )
 def test_an_unknown_setting_is_named_with_the_nearest(file: Path, text: str, said: str) -> None:

@@ -19,10 +19,10 @@ import pytest
 from controller.alerts import Changes
 from controller.config import RulesSection
 from controller.database import StoreError, stamp
+from controller.facts import Facts, Finding
 from controller.intake import Intake
 from controller.policies import Pass
 from controller.quarantine import Quarantine
-from controller.rules import Facts, Finding
 from controller.store import QUARANTINE_ROWS, Store
 from device.codes.trust import TrustError
 from device.wire.link import Heard

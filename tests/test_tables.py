@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 
 from controller.alerts import Changes
 from controller.config import RulesSection
+from controller.facts import Finding
 from controller.intake import Intake
 from controller.quarantine import Quarantine
-from controller.rules import Finding
 from controller.store import Store
 from device.wire.link import Heard
 from device.wire.messages import Duty, Event, Fault, Passage, Place, Text, encode

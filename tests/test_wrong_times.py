@@ -23,7 +23,6 @@ from device.timekeeper import Sample
 from device.wire import messages
 from device.wire.link import Heard, LinkChanged
 from device.wire.messages import KIND_OF, AnyEvent, Desired, Duty, Fault, Place, encode
-from hardware.parts import Pressed
 from tests.lobby import RELAY, Scene, Watch, build
 
 PLACE = Place("expo", "north")
@@ -237,7 +236,7 @@ def test_a_grace_time_and_a_shift_are_as_long_as_ever_when_summer_time_begins_or
         assert duties(scene) == []
         scene.wait(1)
         assert duties(scene) == ["unstaffed"]
-        scene.entrance.take(Pressed(at=watch.now))
+        scene.press()
         scene.wait(3599)
         assert duties(scene)[1:] == ["check_in", "staffed"]
         scene.wait(1)

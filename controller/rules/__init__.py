@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from controller.config import RulesSection
-from controller.rules.codes import abnormal_code, reason_of, repeated_abnormal, temperature_high
-from controller.rules.facts import Facts, Finding, Run
+from controller.facts import Facts, Finding
+from controller.rules.codes import abnormal_code, passback_conflict, reason_of, repeated_abnormal, temperature_high
 from controller.rules.gates import (
     clock_unsure,
     config_drift,
@@ -21,16 +21,24 @@ from controller.rules.gates import (
 )
 from controller.rules.keys import REFUSED, cloned_gate, unauthorized_client, unknown_entrance
 from controller.rules.surroundings import crowding, poster_foreign, poster_unreadable
-from controller.rules.way import granted_not_passed, low_scan_rate, unstaffed_entrance
+from controller.rules.way import (
+    UNSCANNED,
+    granted_not_passed,
+    held_open,
+    low_scan_rate,
+    over_capacity,
+    unscanned_passage,
+    unstaffed_entrance,
+)
 
-__all__ = ["INHIBITED_BY", "REFUSED", "RULES", "Facts", "Finding", "Run", "findings", "gate_offline", "reason_of"]
+__all__ = ["INHIBITED_BY", "REFUSED", "RULES", "UNSCANNED", "findings", "gate_offline", "reason_of"]
 
 RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
     rule.__name__: rule
     for rule in (
         abnormal_code, unstaffed_entrance, gate_offline, clock_unsure, unknown_entrance, stale_trust, cloned_gate,
         unauthorized_client, quarantine, fire, tamper,
-        crowding, poster_unreadable, poster_foreign,
+        crowding, poster_unreadable, poster_foreign, unscanned_passage, held_open, over_capacity, passback_conflict,
         repeated_abnormal, temperature_high, low_scan_rate, granted_not_passed, gate_fault, config_drift,
         silent_entrance,
     )
@@ -46,6 +54,8 @@ INHIBITED_BY: Final[dict[str, tuple[str, ...]]] = {
     "crowding": ("gate_offline",),
     "poster_unreadable": ("gate_offline",),
     "poster_foreign": ("gate_offline",),
+    "held_open": ("gate_offline", "fire"),
+    "unscanned_passage": ("fire",),
     "config_drift": ("gate_offline",),
     "silent_entrance": ("gate_offline",),
     "low_scan_rate": ("gate_offline", "fire"),  # while it burns everybody is to go through

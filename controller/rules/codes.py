@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from controller.config import RulesSection
-from controller.rules.facts import LONGEST_REASON, Facts, Finding, held
+from controller.facts import LONGEST_REASON, Facts, Finding, held
 from device.wire import words
 from device.wire.messages import Scan, Text
 from device.wire.plain import harmless
@@ -15,7 +15,7 @@ from device.wire.plain import harmless
 NOT_THE_CODE: Final = frozenset(
     {
         "temperature_high", "temperature_recheck", "temperature_unknown", "clock_unsure", "not_kept",
-        "stale_trust", "part_missing", "no_answer", "unverified",
+        "stale_trust", "part_missing", "no_answer", "unverified", "capacity",
     }
 )  # fmt: skip
 
@@ -79,5 +79,27 @@ def temperature_high(facts: Facts, rules: RulesSection) -> Finding | None:
         next_step=Text(
             "请在旁边复测；确认发热时按现场预案处理",
             "measure again, apart from others; if it is a fever, follow your plan",
+        ),
+    )
+
+
+def passback_conflict(facts: Facts, rules: RulesSection) -> Finding | None:
+    """A code was let in that had been let in already: a gate was offline, and could not know."""
+    run = facts.conflict
+    if run is None or not held(run, facts, rules.unscanned_hold_s):
+        return None
+    other = run.reason[:LONGEST_REASON]
+    codes = "1 code was" if run.count == 1 else f"{run.count} codes were"
+    return Finding(
+        severity="warning",
+        since=run.since,
+        count=run.count,
+        what=Text(
+            f"{run.count} 个码重复入场：此前已从 {other} 入场",
+            f"{codes} let in here and had been let in already, at {other}",
+        ),
+        next_step=Text(
+            "门机离线期间无法互通；请用 menshen events --kind scan 核查",
+            "a gate that is offline cannot know; see menshen events --kind scan",
         ),
     )

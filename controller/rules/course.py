@@ -9,14 +9,16 @@ from typing import Final
 import msgspec
 
 from controller.config import RulesSection
+from controller.facts import Run
 from controller.rules.codes import reason_of
-from controller.rules.facts import Run
+from controller.rules.way import UNSCANNED
 from device.wire.messages import Event, Passage, Scan
 
 REMEMBERED: Final = 10_000  # wrong codes of all sites; the longest unseen is forgotten first
 
 # What is counted: abnormal codes, messages in quarantine, abnormal codes with no grant between, such rows that were too
-# long, high temperatures, and grants that nobody used. `spoke` is any event at all, as it came in.
+# long, high temperatures, grants that nobody used, people who went in unscanned, and codes let in twice. `spoke` is any
+# event at all, as it came in.
 HOLDS: Final[dict[str, str]] = {
     "abnormal": "abnormal_hold_s",
     "quarantined": "quarantine_hold_s",
@@ -24,6 +26,8 @@ HOLDS: Final[dict[str, str]] = {
     "repeated": "repeated_hold_s",
     "hot": "temperature_hold_s",
     "unused": "unused_hold_s",
+    "unscanned": "unscanned_hold_s",
+    "conflict": "unscanned_hold_s",
 }
 
 
@@ -82,6 +86,8 @@ class Course:
             self._scan(event, at, now)
         elif isinstance(event, Passage) and event.event_type == "not_passed":
             self.go_on("unused", "", at, now)
+        elif isinstance(event, Passage) and event.event_type in UNSCANNED:
+            self.go_on("unscanned", event.event_type, at, now)
 
     def _scan(self, scan: Scan, at: datetime, now: datetime) -> None:
         if "temperature_high" in scan.reasons:

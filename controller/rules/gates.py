@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from controller.config import RulesSection
-from controller.rules.facts import LONGEST_DETAIL, Facts, Finding, fault_since, lost_since
+from controller.facts import LONGEST_DETAIL, Facts, Finding, fault_since, lost_since
 from device.wire import words
 from device.wire.messages import Text
 from device.wire.plain import harmless
@@ -14,7 +14,7 @@ from device.wire.plain import harmless
 LONGEST_COMPLAINT: Final = 120  # characters of why a message is in quarantine
 # Faults that are an alert of their own.
 OWN_ALERT: Final = frozenset(
-    {"fire", "tamper", "stale_trust", "clock_unset", "held_open", "poster_unreadable", "poster_foreign"}
+    {"fire", "tamper", "stale_trust", "clock_unset", "held_open", "beam_blocked", "poster_unreadable", "poster_foreign"}
 )
 # Without these nobody is admitted, or nothing is recorded.
 GRAVE: Final = frozenset({"camera_lost", "camera_black", "spool_failed", "spool_broken", "guardian_lost"})

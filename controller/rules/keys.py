@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from controller.config import RulesSection
-from controller.rules.facts import LONGEST_REASON, Facts, Finding
+from controller.facts import LONGEST_REASON, Facts, Finding
 from device.wire.messages import Text
 from device.wire.plain import harmless
 

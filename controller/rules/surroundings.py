@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.config import RulesSection
-from controller.rules.facts import LONGEST_DETAIL, Facts, Finding, lost_since, open_fault
+from controller.facts import LONGEST_DETAIL, Facts, Finding, lost_since, open_fault
 from device.wire.messages import Text
 
 

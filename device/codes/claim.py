@@ -17,6 +17,9 @@ class Claim(Struct, frozen=True, kw_only=True):
     subject: str
     not_before: int | None = None  # seconds since 1970, UTC; None: no such bound
     not_after: int | None = None
+    rotating: bool = False  # its holder's phone signed this screen just now, so it is no photograph
+    uses: int = 0  # how often it admits; 0: any number of times
+    people: int = 1  # how many may go in on it together
     places: tuple[str, ...] = ()  # `site` or `site/entrance`; none: wherever its list is held
 
 

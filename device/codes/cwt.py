@@ -15,6 +15,8 @@ from device.wire.messages import ID_PATTERN, PassKind, Place
 KINDS: Final[dict[int, PassKind]] = {1: "visitor", 2: "staff", 3: "entrance"}
 MAX_SUBJECT: Final = 64  # characters
 MAX_PLACES: Final = 16
+MAX_USES: Final = 10_000
+MAX_PEOPLE: Final = 9  # on one code: a guard can still count them
 MAX_ID: Final = 32  # characters of a site's or an entrance's id
 LAST: Final = 253_402_214_400  # seconds since 1970: the last day of 9999 begins, which every time zone can print
 
@@ -52,6 +54,8 @@ class Pass(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     id: Annotated[bytes, Meta(min_length=CTI_BYTES, max_length=CTI_BYTES)] = field(name="7")
     holder: Confirmation | None = field(name="8", default=None)
     kind_number: Annotated[int, Meta(ge=min(KINDS), le=max(KINDS))] = field(name="-65537")
+    uses: Annotated[int, Meta(ge=0, le=MAX_USES)] = field(name="-65539", default=0)
+    people: Annotated[int, Meta(ge=1, le=MAX_PEOPLE)] = field(name="-65540", default=1)
 
     def __post_init__(self) -> None:
         """Hold what types cannot say; raise PassError."""

@@ -36,6 +36,7 @@ def weigh(found: Genuine, held: Issuers, place: Place | None, now: int, *, skew_
         not_before=found.not_before,
         not_after=found.not_after,
         places=admission.places if admission else (),
+        uses=admission.uses if admission else 0,
     )
     reasons = [*held.taken_back(found.marks, found.issued_at), *_late(found, now, skew_s)]
     if admission is None:

@@ -46,10 +46,13 @@ def issue(
     not_after: int,
     holder: Ed25519PublicKey | None = None,
     cti: bytes | None = None,
+    uses: int = 0,
+    people: int = 1,
 ) -> str:
     """Make a pass and return its text; raise PassError naming what it cannot hold. `cti` is its id, random if None.
 
-    With a `holder` key the pass only counts inside a fresh screen: see `present`.
+    With a `holder` key the pass only counts inside a fresh screen: see `present`. It admits `uses` times, 0: always,
+    and each time so many `people` together.
     """
     body = Pass(
         subject=subject,
@@ -59,6 +62,8 @@ def issue(
         id=secrets.token_bytes(CTI_BYTES) if cti is None else cti,
         holder=Confirmation(key=HolderKey(x=holder.public_bytes_raw())) if holder else None,
         kind_number=next(number for number, name in KINDS.items() if name == kind),
+        uses=uses,
+        people=people,
     )
     return _text(cose.sign(cwt.dump(body), key, key_id(key.public_key())))
 
@@ -111,6 +116,9 @@ def check(
         not_before=body.not_before,
         not_after=body.not_after,
         places=body.places,
+        rotating=shown.screen is not None,
+        uses=body.uses,
+        people=body.people,
     )
     reasons = tuple(_reasons(shown, trust, place, now, screen_s=screen_s, skew_s=skew_s))
     return Checked("ms1", claim.identity, claim, reasons)

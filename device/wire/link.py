@@ -145,6 +145,11 @@ class Link:
         """Whether messages said now have a way out."""
         return self._up
 
+    @property
+    def reason(self) -> str:
+        """Why there is no connection, as last logged."""
+        return self._reason
+
     def say(
         self,
         topic: str,

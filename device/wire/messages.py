@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from device.wire.hours import Expected
+
 ROOT: Final = "menshen"
 MAX_PAYLOAD: Final = 16 * 1024  # bytes; a larger event is refused before it is spooled
 MAX_POLICY: Final = 1024 * 1024  # bytes; some 29,000 listed codes, and as much as the broker carries
@@ -20,7 +22,6 @@ MAX_POLICY: Final = 1024 * 1024  # bytes; some 29,000 listed codes, and as much 
 SPOOL: Final = "spool"
 SEQ: Final = "seq"
 OLDEST: Final = "oldest"
-
 LONGEST_QUOTE: Final = 80  # characters of what was said instead of a place
 
 ID_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # not $, which a newline may follow
@@ -33,7 +34,6 @@ Verb = Literal["open", "identify"]
 VERBS: Final[tuple[Verb, ...]] = ("open", "identify")
 COMMAND: Final = "cmd/"  # before the verb in a topic, as is the next
 REPLY: Final = "reply/"
-JOURNAL: Final = f"{ROOT}/journal"  # of the controller, so of no entrance
 COMMAND_S: Final = 10.0  # seconds a command may be good for; a longer one is a late command waiting
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -41,6 +41,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 PERSONAL: Final = "personal"
 Personal = Annotated[str, Meta(extra={PERSONAL: True})]
 
+People = Annotated[int, Meta(ge=1, le=9)]  # who go in together on one code
 Outcome = Literal["grant", "refer", "refuse"]
 Temperature = Literal["normal", "recheck", "high", "unknown", "off"]
 ClockState = Literal["synced", "holdover", "unset"]
@@ -127,6 +128,12 @@ class Scan(Event, frozen=True, kw_only=True):
     scheme: str
     symbology: str
     kind: PassKind | None = None
+    people: People = 1  # who may go through on it
+    direction: Literal["in", "out"] | None = None  # which way, where re-entry is watched
+    uses: Annotated[int, Meta(ge=0, le=10_000)] = 0  # how often its code admits; 0: any number of times
+    by: tuple[Personal, ...] = ()  # the guards who decided it by hand; more than one: it was one of them
+    why: Literal["", "referred", "overridden", "without_code"] = ""  # what they decided
+    answers: int | None = None  # the seq of the scan that they decided on
     temperature: Temperature = "off"
     celsius: float | None = None
     trust_age_s: int | None = None  # since the oldest list it was judged by was issued
@@ -138,14 +145,17 @@ class Passage(Event, frozen=True, kw_only=True):
 
     event_type: Literal["passed", "not_passed", "forced", "tailgated"]
     direction: Literal["in", "out", "unknown"] = "unknown"
-    scan: int | None = None
+    scan: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+    people: People = 1  # of a party, who did not go
 
 
 class Duty(Event, frozen=True, kw_only=True):
     """Who guards the entrance changed, or nobody has for longer than the grace time."""
 
-    event_type: Literal["check_in", "check_out", "unstaffed", "staffed"]
+    event_type: Literal["check_in", "check_out", "handover", "missed", "unstaffed", "staffed"]
     who: Personal = ""
+    after: Personal = ""  # who was on duty before a handover
+    off_roster: bool = False  # nobody expected them here now
     by: Literal["badge", "button", "rule"] = "rule"
     on_duty: tuple[Personal, ...] = ()
     since: datetime
@@ -212,11 +222,10 @@ class State(Message, frozen=True, kw_only=True):
     unscanned: int
     spool_depth: int
     clock: ClockState
-    waiting: Annotated[int, Meta(ge=0, le=1000)] | None = (
-        None  # people, an estimate; None: nobody can tell, or nobody asked
-    )
+    waiting: Annotated[int, Meta(ge=0, le=1000)] | None = None  # people, by estimate; None: nobody can tell
     crowded_since: datetime | None = None  # None: it is not crowded
     too_near: bool = False  # somebody stands before the 1-metre line
+    inside: int | None = None  # the site, as far as this gate knows
 
 
 class OpenFault(Struct, frozen=True):
@@ -241,10 +250,7 @@ class Ack(Message, frozen=True, kw_only=True):
 
 
 class Alert(Message, frozen=True, kw_only=True):
-    """Retained on alert/<kind>: the open alert. An empty payload means it is resolved.
-
-    Escalated: nobody had acknowledged it in time. `silenced_until`: people asked not to be called about it till then.
-    """
+    """Retained on alert/<kind>: the open alert. An empty payload means it is resolved."""
 
     kind: str
     site: str
@@ -259,15 +265,8 @@ class Alert(Message, frozen=True, kw_only=True):
     state: Literal["raised", "acknowledged", "escalated"] = "raised"
     acknowledged_by: str = ""
     note: str = ""
-    escalated_at: datetime | None = None
-    silenced_until: datetime | None = None
-
-
-class Head(Message, frozen=True, kw_only=True):
-    """Retained on menshen/journal: where the controller's journal ends, so that a shorter one is found out."""
-
-    seq: int
-    hash: str
+    escalated_at: datetime | None = None  # nobody had acknowledged it in time
+    silenced_until: datetime | None = None  # nobody wants to be called about it till then
 
 
 class TrustedKey(Struct, frozen=True):
@@ -311,6 +310,7 @@ class Admission(Struct, frozen=True, kw_only=True):
     claims: dict[str, tuple[str | int | bool, ...]] = {}  # name: the values that will do
     kind: PassKind = "visitor"
     places: tuple[str, ...] = ()  # `site` or `site/entrance`; none: every one
+    uses: Annotated[int, Meta(ge=0, le=10_000)] = 0  # how often each admits; 0: any number of times
 
 
 class Desired(Message, frozen=True, kw_only=True):
@@ -325,6 +325,7 @@ class Desired(Message, frozen=True, kw_only=True):
     listed: tuple[Annotated[str, Meta(min_length=32)], ...] = ()
     lists: tuple[TrustList, ...] = ()
     admit: tuple[Admission, ...] = ()
+    roster: tuple[Expected, ...] = ()
 
 
 class Applied(Message, frozen=True, kw_only=True):
@@ -333,6 +334,25 @@ class Applied(Message, frozen=True, kw_only=True):
     version: int
     at: datetime
     problem: str = ""
+
+
+class Elsewhere(Message, frozen=True, kw_only=True):
+    """Said on seen, to the other gates of a site: a code was let through at one of them. `void`: nobody went."""
+
+    id: str  # of the scan
+    code: str  # its keyed hash
+    direction: Literal["in", "out"]
+    at: Moment
+    entrance: Id
+    void: bool = False
+
+
+class Inside(Message, frozen=True, kw_only=True):
+    """Retained on occupancy: how many are inside the site, by all of its gates."""
+
+    inside: int
+    capacity: int = 0  # 0: no limit
+    at: Moment
 
 
 class Command(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ SCHEMES: Final[dict[str, Text]] = {
     "jws": Text("JWT 令牌", "a web token"),
     "shc": Text("SMART 健康卡", "a SMART health card"),
     "hc1": Text("欧盟数字新冠证书", "an EU COVID certificate"),
+    "manual": Text("人工放行", "by hand"),
     "upstream": Text("上游验码", "judged upstream"),
 }
 
@@ -31,6 +32,10 @@ REASONS: Final[dict[str, Text]] = {
     "invalid_time": Text("不在有效期内", "outside its time"),
     "wrong_entrance": Text("不适用于本入口", "not for this entrance"),
     "screen_expired": Text("画面已过期（疑似截图）", "screen too old, perhaps a screenshot"),
+    "badge_static": Text("静态工作码（须出示动态码）", "a badge that can be photographed; show the changing one"),
+    "already_redeemed": Text("次数已用完", "used already as often as it admits"),
+    "passback": Text("重复入场", "let in already"),
+    "capacity": Text("场内人数已满", "the site is full"),
     "rules": Text("按规则不能入场", "the rules do not admit it"),
     "temperature_high": Text("体温偏高", "temperature high"),
     "temperature_recheck": Text("请重新测温", "temperature to be taken again"),
@@ -43,6 +48,13 @@ REASONS: Final[dict[str, Text]] = {
     "no_answer": Text("上游验码无应答", "the upstream verifier did not answer"),
     "unverified": Text("未能向上游核验", "could not be verified upstream"),
     "not_kept": Text("记录无法保存", "the record could not be kept"),
+}
+
+# What a guard decided by hand.
+BY_HAND: Final[dict[str, Text]] = {
+    "referred": Text("转人工后放行", "let in after a look"),
+    "overridden": Text("拒绝后人工放行", "let in over a refusal"),
+    "without_code": Text("无码登记放行", "let in without a code"),
 }
 
 VERBS: Final[dict[str, Text]] = {
@@ -71,6 +83,13 @@ FAULTS: Final[dict[str, Text]] = {
     "camera_frozen": Text("画面静止", "the picture is frozen"),
     "thermometer_lost": Text("测温仪无响应", "the thermometer does not answer"),
     "thermometer_frozen": Text("测温读数不变", "the thermometer is stuck at one value"),
+    "thermometer_drift": Text("测温仪疑似漂移", "the thermometer may have drifted"),
+    "held_open": Text("通道被占", "someone stands in the way"),
+    "beam_blocked": Text("光束被遮挡或损坏", "a beam is blocked or broken"),
+    "button_stuck": Text("按钮卡住", "the staff button is stuck"),
+    "memory_broken": Text("通行记忆损坏，已重建", "the memory of who went through was broken; it was begun anew"),
+    "memory_failed": Text("通行记忆无法写入", "who goes through cannot be remembered"),
+    "occupancy_stale": Text("场内人数不是最新", "how many are inside is not known anew"),
     "spool_broken": Text("事件库损坏，已另存并重建", "the spool was broken; it was put aside and begun anew"),
     "spool_failed": Text("事件无法写入磁盘", "events cannot be written to disk"),
     "clock_unset": Text("时钟未校准", "the clock is not set"),
@@ -83,6 +102,7 @@ FAULTS: Final[dict[str, Text]] = {
     "guardian_lost": Text("闸机守护进程丢失", "the relay's guardian is lost"),
     "poster_unreadable": Text("入口码无法识读", "the entrance's printed code cannot be read"),
     "poster_foreign": Text("出现非本入口的码", "a code that is not this entrance's is where only its own belongs"),
+    "screen_lost": Text("访客屏幕程序无响应", "the visitor's screen does not answer"),
     "policy_refused": Text("下发策略被拒绝", "a policy was refused"),
     "certificate_ends": Text("证书即将到期，无法续期", "the certificate ends and cannot be renewed"),
 }

@@ -20,14 +20,14 @@ SHIFTS = 64  # noise is one tile, cut at any of 64 x 64 places
 
 def draw(scene: Scene, width: int, height: int) -> Grey:
     """Return the still picture, uint8 of (height, width). Raise SceneError when the code cannot be drawn."""
-    picture = _lobby(width, height)
+    picture = draw_lobby(width, height)
     if scene.poster:
         _hang(picture, scene)
     if scene.waiting or scene.near:
         picture = stand(picture, [*queue(scene.waiting), *((AT_THE_READER, TOO_NEAR) if scene.near else ())])
     if content := scene.content():
-        code = _code(content, scene)
-        picture = _hold_up(_phone(code, inverted=scene.invert), max(code.shape), scene, picture)
+        code = draw_code(content, scene)
+        picture = _hold_up(draw_phone(code, inverted=scene.invert), max(code.shape), scene, picture)
     if scene.glare:
         picture = _grey(cv2.add(picture, _spot(scene, width, height)))
     if scene.blur:
@@ -35,13 +35,25 @@ def draw(scene: Scene, width: int, height: int) -> Grey:
     return _grey(cv2.convertScaleAbs(picture, alpha=scene.light))
 
 
+def fitted(picture: Grey, width: int, height: int) -> Grey:
+    """Return a picture as large as it fits, in the middle of a grey frame."""
+    rows, columns = picture.shape
+    scale = min(width / columns, height / rows)
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    frame = np.full((height, width), 150, np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    frame[top : top + size[1], left : left + size[0]] = resized
+    return frame
+
+
 class Grain:
     """Sensor noise: made once, laid over every frame at another place. Costs well under a millisecond."""
 
-    def __init__(self, width: int, height: int, sigma: float) -> None:
+    def __init__(self, width: int, height: int, sigma: float, dice: np.random.Generator | None = None) -> None:
         self.sigma = sigma
         self._size = (width, height)
-        self._random = np.random.default_rng()
+        self._random = dice or np.random.default_rng()
         grain = sigma * self._random.standard_normal((height + SHIFTS, width + SHIFTS), dtype=np.float32)
         self._brighter = np.clip(np.rint(grain), 0, 255).astype(np.uint8)
         self._darker = np.clip(np.rint(-grain), 0, 255).astype(np.uint8)
@@ -54,7 +66,7 @@ class Grain:
         return _grey(cv2.subtract(cv2.add(picture, self._brighter[place]), self._darker[place]))
 
 
-def _lobby(width: int, height: int) -> Grey:
+def draw_lobby(width: int, height: int) -> Grey:
     """Draw a grey wall that is darker towards the floor, with a door in it."""
     wall = np.linspace(150, 110, height, dtype=np.uint8)[:, None].repeat(width, axis=1)
     left, top, right = width // 8, height // 5, width // 3
@@ -78,7 +90,7 @@ def _hang(lobby: Grey, scene: Scene) -> None:
     lobby[margin : margin + side, -margin - side : -margin] = print_.round()
 
 
-def _code(content: str | bytes, scene: Scene) -> Grey:
+def draw_code(content: str | bytes, scene: Scene) -> Grey:
     """Return the code black on white without a quiet zone, its longer side close to the size asked for."""
     try:
         modules = _qr(content) if scene.symbology == "QRCode" else _other(content, scene.symbology)
@@ -100,7 +112,7 @@ def _other(content: str | bytes, symbology: str) -> Grey:
     return _grey(modules[top : top + height, left : left + width])
 
 
-def _phone(code: Grey, *, inverted: bool) -> Grey:
+def draw_phone(code: Grey, *, inverted: bool) -> Grey:
     """Put the code in the middle of a phone's screen, with a dark frame around it."""
     rows, columns = code.shape
     width = round(max(rows, columns) * SCREEN)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hardware.camera.drawing import Grain, draw
+from hardware.camera.drawing import Grain, draw, fitted
 from hardware.camera.pace import Pace
+from hardware.camera.picture import load as load_picture
 from hardware.parts import CameraError, Frame, Grey
 from hardware.scene import Scene, SceneError, load
 
@@ -23,6 +24,7 @@ class Camera:
         self._pace = Pace(fps)
         self._number = 0
         self._scene: Scene | None = None
+        self._seen = 0  # when the picture of the scene was written, in nanoseconds
         self._still: Grey
         self._grain = Grain(width, height, 0)
         self._last: Grey | None = None
@@ -32,8 +34,10 @@ class Camera:
         at = self._pace.wait(timeout)
         try:
             scene = load(self._path)
-            if scene != self._scene:
+            written = _written(scene)
+            if (scene, written) != (self._scene, self._seen):
                 self._look_at(scene)
+                self._seen = written
         except SceneError as error:
             raise CameraError(str(error)) from error
         if scene.camera == "missing":
@@ -47,7 +51,9 @@ class Camera:
         """Do nothing: there is no device to give back."""
 
     def _look_at(self, scene: Scene) -> None:
-        self._still = draw(scene, *self._size)
+        self._still = (
+            fitted(load_picture(Path(scene.picture)), *self._size) if scene.picture else draw(scene, *self._size)
+        )
         noise = scene.noise
         if scene.camera == "black":
             self._still = self._still * 0
@@ -55,3 +61,12 @@ class Camera:
         if noise != self._grain.sigma:
             self._grain = Grain(*self._size, noise)
         self._scene = scene
+
+
+def _written(scene: Scene) -> int:
+    if not scene.picture:
+        return 0
+    try:
+        return Path(scene.picture).stat().st_mtime_ns
+    except OSError as error:
+        raise CameraError(f"{scene.picture}: the picture cannot be read: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""What rules look at, and what they find."""
+"""What is known of an entrance, and what a rule may find in it."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ class Facts(Struct, frozen=True, kw_only=True):
     refused: Run | None = None  # what the broker refused; the reason is a kind
     takeovers: Run | None = None  # a second connection with the same key took the place of the first
     quarantined: Run | None = None
+    unscanned: Run | None = None  # who went through with nothing granted; the reason is the event's type
+    conflict: Run | None = None  # codes let in here that were in already; the reason is through which entrance
+    inside: int = 0  # of the whole site
+    capacity: int = 0  # 0: no limit
+    over_since: datetime | None = None  # more are inside than may be
     faults: tuple[OpenFault, ...] = ()  # as the gate said last
     crowded_since: datetime | None = None  # None: it is not crowded, or nobody looks
     waiting: int | None = None  # people, by the gate's estimate
@@ -50,8 +55,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     unused: Run | None = None  # grants on which nobody went through
     spoke_at: datetime | None = None  # when its last event came in
     passages: int = 0  # within the last RATE_WINDOW, with a grant or without
-    unscanned: int = 0  # of these, without
-    unscanned_since: datetime | None = None  # about when the first of these was
+    without_scan: int = 0  # of these, without
+    without_scan_since: datetime | None = None  # about when the first of these was
     behind_since: datetime | None = None  # since when it should hold a policy that it does not hold
     behind_why: str = ""  # as the gate says
 
