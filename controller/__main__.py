@@ -20,6 +20,7 @@ from controller.installation import Installation, init
 from controller.porter import Porter
 from controller.sentry import broker, refusals
 from controller.store import Store
+from controller.web.process import Web
 from device.settings import example
 from device.wire.link import Link, LinkChanged, LinkSaid
 from device.wire.threads import Fallen
@@ -104,10 +105,16 @@ def run(*, config: Config) -> None:
     threading.excepthook = built.fallen.hook
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: built.stop())
+    web = Web(config) if config.web.enabled else None
+    if web:
+        web.start()
     try:
         built.run()
     except (DeskError, sqlite3.Error) as error:
         raise click.ClickException(f"{config.store.path}: {error}") from error
+    finally:
+        if web:
+            web.stop()
 
 
 for each in (init, broker, refusals):

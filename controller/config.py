@@ -177,6 +177,17 @@ class PassesSection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "/etc/menshen/site.key"
 
 
+class WebSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The operators' pages, which want a name and a password: `menshen user add`."""
+
+    enabled: Annotated[bool, Meta(description="whether the pages are served, by a process of their own")] = False
+    host: Annotated[
+        str,
+        Meta(description="where they are served, unencrypted: for other machines put a proxy with TLS before it"),
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="its TCP port")] = 8471
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """One controller."""
 
@@ -187,6 +198,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     alerts: AlertsSection = AlertsSection()
     people: PeopleSection = PeopleSection()
     passes: PassesSection = PassesSection()
+    web: WebSection = WebSection()
 
 
 def read(path: Path | None) -> Config:

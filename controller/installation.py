@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from controller import doors as door_file
+from controller import ledger as ledger_file
 from controller import mosquitto
 from controller.authority import Authority, AuthorityError, replace_secret
 from controller.broker import Broker, BrokerError
@@ -38,9 +39,11 @@ class Installation:
                 f"{folder}/{door_file.FILE}: {error}; `menshen controller init` writes it anew"
             ) from error
         try:
-            self.ledger = Ledger(self.folder / "ledger.db")
+            self.ledger = Ledger(self.folder / ledger_file.FILE)
         except (OSError, sqlite3.Error) as error:
-            raise AuthorityError(f"{folder}/ledger.db: {error}; run this as the owner of the folder") from error
+            raise AuthorityError(
+                f"{folder}/{ledger_file.FILE}: {error}; run this as the owner of the folder"
+            ) from error
 
     def __enter__(self) -> Self:
         return self

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from device.wire.messages import Place
 
+FILE: Final = "ledger.db"  # in the installation's folder
 BUSY_S: Final = 10.0  # seconds to wait for another program that writes
 REFUSALS: Final = 1000  # rows
 
@@ -154,3 +155,14 @@ class Ledger:
 
 
 REVOKE: Final = "UPDATE gates SET revoked_at = ? WHERE site = ? AND entrance = ? AND revoked_at IS NULL"
+
+
+def certified(folder: Path) -> dict[str, int]:
+    """Return until when the gate of each `site/entrance` has a certificate; nothing where the book cannot be read."""
+    path = folder / FILE
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as db:
+            rows = db.execute("SELECT site || '/' || entrance, certified_until FROM gates WHERE revoked_at IS NULL")
+            return dict(rows.fetchall())
+    except sqlite3.Error:
+        return {}

@@ -1,0 +1,247 @@
+"""Who may sign in at the board, who has, and which programs may ask in their name.
+
+A file of its own beside the database: the desk never waits for somebody who signs in. Passwords are kept as Argon2id
+makes them; of sessions, tokens and invitations only a hash is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from cryptography.exceptions import InvalidKey
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from controller.rights import Person, Role
+
+FILE: Final = "accounts.db"  # beside the controller's database
+BUSY_S: Final = 10.0  # seconds to wait for another program that writes
+SESSION_S: Final = 12 * 3600  # a shift
+INVITE_S: Final = 24 * 3600
+SHORTEST: Final = 10  # characters of a password
+LONGEST: Final = 200
+AT_ONCE: Final = threading.Semaphore(2)  # each password takes the next line's memory while it is checked
+MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1  # OWASP's advice for Argon2id
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS people (
+    name TEXT PRIMARY KEY,
+    role TEXT NOT NULL,
+    reach TEXT NOT NULL, -- JSON: sites and entrances; none: every one
+    password TEXT, -- what Argon2id makes of it; NULL: not set yet
+    invite BLOB, -- hash of a one-time token with which a password can be set
+    invited_until INTEGER NOT NULL DEFAULT 0 -- seconds since 1970, UTC; so are all times here
+);
+CREATE TABLE IF NOT EXISTS sessions (
+    mark BLOB PRIMARY KEY, -- hash of what the browser holds
+    name TEXT NOT NULL,
+    form TEXT NOT NULL, -- what a form of this session must carry
+    until INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS tokens (
+    mark BLOB PRIMARY KEY, -- hash of what the program holds
+    name TEXT NOT NULL,
+    label TEXT NOT NULL,
+    made_at INTEGER NOT NULL
+);
+"""
+
+
+class AccountError(RuntimeError):
+    """An account that cannot be had; the text says what to do."""
+
+
+class Session(NamedTuple):
+    """Somebody who has signed in, and what each of their forms must carry."""
+
+    person: Person
+    form: str
+
+
+class Accounts:
+    """A small SQLite file. Any thread may use it, and several programs at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make it, for its owner's eyes alone. Raise AccountError."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._db = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA secure_delete = ON")
+            self._db.executescript(SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise AccountError(f"{path}: cannot be used for accounts: {error}; see [store] path") from error
+        self._turn = threading.Lock()
+
+    @classmethod
+    def beside(cls, database: str) -> Self:
+        """Open the accounts that belong to a controller's database."""
+        return cls(Path(database).with_name(FILE))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._turn:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+
+    # People
+
+    def people(self) -> list[tuple[Person, bool]]:
+        """Return everybody, and whether they have a password yet."""
+        with self._turn:
+            rows = self._db.execute("SELECT name, role, reach, password IS NOT NULL FROM people ORDER BY name")
+            return [(_person(row), bool(row[3])) for row in rows]
+
+    def person(self, name: str) -> Person | None:
+        """Return somebody by name."""
+        with self._turn:
+            row = self._db.execute("SELECT name, role, reach FROM people WHERE name = ?", (name,)).fetchone()
+        return None if row is None else _person(row)
+
+    def add(self, person: Person) -> None:
+        """Add somebody, or give them another role and reach."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO people (name, role, reach) VALUES (?, ?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET role = excluded.role, reach = excluded.reach",
+                (person.name, person.role, json.dumps(person.reach)),
+            )
+
+    def invite(self, name: str, now: float) -> str:
+        """Return a one-time token with which somebody sets a password; an earlier one is void. Raise AccountError."""
+        token = secrets.token_urlsafe(12)
+        with self._writing() as db:
+            done = db.execute(
+                "UPDATE people SET invite = ?, invited_until = ? WHERE name = ?",
+                (_mark(token), int(now + INVITE_S), name),
+            )
+        if not done.rowcount:
+            raise AccountError(f"nobody is called {name!r}; `menshen user list` shows who there is")
+        return token
+
+    def accept(self, name: str, token: str, password: str, now: float) -> bool:
+        """Set a password by an invitation, which is used up; whoever was signed in as them no longer is."""
+        kept = _hashed(password)
+        with self._writing() as db:
+            done = db.execute(
+                "UPDATE people SET password = ?, invite = NULL, invited_until = 0"
+                " WHERE name = ? AND invite = ? AND invited_until > ?",
+                (kept, name, _mark(token), int(now)),
+            )
+            if done.rowcount:
+                db.execute("DELETE FROM sessions WHERE name = ?", (name,))
+        return done.rowcount == 1
+
+    def remove(self, name: str) -> bool:
+        """Let somebody in no more, nor any program in their name. False: nobody is called that."""
+        with self._writing() as db:
+            for table in ("sessions", "tokens"):
+                db.execute(f"DELETE FROM {table} WHERE name = ?", (name,))  # noqa: S608 names of our own
+            return db.execute("DELETE FROM people WHERE name = ?", (name,)).rowcount == 1
+
+    def known(self, name: str, password: str) -> Person | None:
+        """Return whose name and password these are. It takes as long when nobody is called that."""
+        with self._turn:
+            row = self._db.execute("SELECT name, role, reach, password FROM people WHERE name = ?", (name,)).fetchone()
+        good = _is(password, (row and row[3]) or NOBODY)
+        return _person(row) if row and row[3] and good else None
+
+    # Who has signed in
+
+    def begin(self, person: Person, now: float) -> str:
+        """Begin a session and return what the browser is to hold."""
+        token = secrets.token_urlsafe(32)
+        with self._writing() as db:
+            db.execute("DELETE FROM sessions WHERE until <= ?", (int(now),))
+            row = (_mark(token), person.name, secrets.token_urlsafe(24), int(now + SESSION_S))
+            db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", row)
+        return token
+
+    def session(self, token: str, now: float) -> Session | None:
+        """Return the session a browser holds, with its person as they are now."""
+        with self._turn:
+            row = self._db.execute(
+                "SELECT p.name, p.role, p.reach, s.form FROM sessions s JOIN people p ON p.name = s.name"
+                " WHERE s.mark = ? AND s.until > ?",
+                (_mark(token), int(now)),
+            ).fetchone()
+        return None if row is None else Session(_person(row), row[3])
+
+    def end(self, token: str) -> None:
+        """End a session."""
+        with self._writing() as db:
+            db.execute("DELETE FROM sessions WHERE mark = ?", (_mark(token),))
+
+    # Programs
+
+    def token(self, name: str, label: str, now: float) -> str:
+        """Return a token with which a program asks in somebody's name, shown this once. Raise AccountError."""
+        if self.person(name) is None:
+            raise AccountError(f"nobody is called {name!r}; `menshen user list` shows who there is")
+        token = secrets.token_urlsafe(32)
+        with self._writing() as db:
+            db.execute("INSERT INTO tokens VALUES (?, ?, ?, ?)", (_mark(token), name, label, int(now)))
+        return token
+
+    def bearer(self, token: str) -> Person | None:
+        """Return in whose name a program asks."""
+        with self._turn:
+            row = self._db.execute(
+                "SELECT p.name, p.role, p.reach FROM tokens t JOIN people p ON p.name = t.name WHERE t.mark = ?",
+                (_mark(token),),
+            ).fetchone()
+        return None if row is None else _person(row)
+
+
+def _person(row: tuple[str, Role, str]) -> Person:
+    return Person(name=row[0], role=row[1], reach=tuple(json.loads(row[2])))
+
+
+def _mark(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="replace")).digest()
+
+
+def _hashed(password: str) -> str:
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise AccountError(f"a password has {SHORTEST} to {LONGEST} characters")
+    with AT_ONCE:
+        return _argon().derive_phc_encoded(password.encode(errors="replace"))
+
+
+def _is(password: str, kept: str) -> bool:
+    with AT_ONCE:
+        try:
+            Argon2id.verify_phc_encoded(password[:LONGEST].encode(errors="replace"), kept)
+        except InvalidKey:
+            return False
+    return True
+
+
+def _argon() -> Argon2id:
+    return Argon2id(salt=os.urandom(16), length=32, iterations=PASSES, lanes=LANES, memory_cost=MEMORY_KIB)
+
+
+NOBODY: Final = _argon().derive_phc_encoded(os.urandom(16))

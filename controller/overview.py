@@ -1,0 +1,155 @@
+"""How every entrance stands now, the worst first: what the board, the API and the terminal show alike."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from controller.database import stamp
+from controller.rights import Person
+from controller.store import Store
+from device.wire.messages import Alert, Health, Info, MessageError, OpenFault, Place, State, Text, decode
+
+Rank = Literal["critical", "warning", "info", "fine"]
+Sensor = Literal["works", "broken", "none", "unknown"]
+RANKS: Final[tuple[Rank, ...]] = ("critical", "warning", "info", "fine")
+RATE_MINUTES: Final = 5  # over which scans a minute are counted
+BACK: Final = 300  # of an entrance's newest events, among which its last scan is looked for
+
+
+class Entrance(Struct, frozen=True, kw_only=True):
+    """One entrance. What an offline gate said last is no longer known to be true: its staffing is unknown."""
+
+    site: str
+    entrance: str
+    title: Text
+    rank: Rank
+    registered: bool
+    online: bool | None  # None: never said
+    online_since: datetime | None
+    staffing: str  # as the gate says, or unknown
+    staffing_since: datetime | None
+    on_duty: tuple[str, ...]
+    last_scan: datetime | None
+    last_outcome: str
+    scans_per_minute: float
+    grants: int | None
+    refusals: int | None
+    passages: int | None
+    unscanned: int | None
+    waiting: int | None  # people; None: nobody can tell
+    spool_depth: int | None
+    clock: str
+    thermometer: Sensor
+    faults: tuple[OpenFault, ...]
+    version: str
+    parts: dict[str, str]
+    policy_version: int | None
+    policy_problem: str
+    alerts: tuple[Alert, ...]
+
+    @property
+    def place(self) -> Place:
+        """Return which entrance this is."""
+        return Place(self.site, self.entrance)
+
+
+def entrances(store: Store, at: datetime, person: Person) -> list[Entrance]:
+    """Return the entrances within somebody's reach, the worst first."""
+    since = stamp(at - timedelta(minutes=RATE_MINUTES))
+    counts: dict[int, int] = dict(store.db.execute(RATES, {"since": since}).fetchall())
+    alerts: dict[Place, list[Alert]] = {}
+    for alert in store.open_alerts().values():
+        alerts.setdefault(Place(alert.site, alert.entrance), []).append(alert)
+    found = []
+    for row in store.db.query(ROWS, {"back": BACK}):
+        place = Place(row["site"], row["name"])
+        if person.reaches(place):
+            rate = counts.get(row["id"], 0) / RATE_MINUTES
+            found.append(_entrance(row, rate, alerts.get(place, [])))
+    return sorted(found, key=_worst_first)
+
+
+ROWS: Final = """
+SELECT n.*, (
+    SELECT at || ' ' || event_type FROM (
+        SELECT rowid, kind, at, event_type FROM events WHERE entrance_id = n.id ORDER BY rowid DESC LIMIT :back
+    ) WHERE kind = 'scan' ORDER BY rowid DESC LIMIT 1
+) AS last_scan
+FROM entrances n WHERE registered_at IS NOT NULL OR heard_at IS NOT NULL
+"""
+RATES: Final = (
+    "SELECT entrance_id, count(*) FROM events INDEXED BY events_received"
+    " WHERE received_at >= :since AND kind = 'scan' GROUP BY entrance_id"
+)
+
+
+def _entrance(row: dict[str, Any], rate: float, alerts: list[Alert]) -> Entrance:
+    state, health, info = (_read(kind, row[name]) for kind, name in KINDS)
+    faults = health.faults if isinstance(health, Health) else ()
+    known = state if isinstance(state, State) and row["online"] else None
+    last, _, outcome = (row["last_scan"] or "").partition(" ")
+    return Entrance(
+        site=row["site"],
+        entrance=row["name"],
+        title=Text(row["title_zh"] or row["title_en"], row["title_en"] or row["title_zh"]),
+        rank=_rank(alerts, faults),
+        registered=row["registered_at"] is not None,
+        online=None if row["online"] is None else bool(row["online"]),
+        online_since=_moment(row["online_since"]),
+        staffing=known.staffing if known else "unknown",
+        staffing_since=known.staffing_since if known else None,
+        on_duty=known.on_duty if known else (),
+        last_scan=_moment(last or None),
+        last_outcome=outcome,
+        scans_per_minute=round(rate, 1),
+        grants=known.grants if known else None,
+        refusals=known.refusals if known else None,
+        passages=known.passages if known else None,
+        unscanned=known.unscanned if known else None,
+        waiting=getattr(known, "waiting", None),  # older gates do not say
+        spool_depth=known.spool_depth if known else None,
+        clock=known.clock if known else "unknown",
+        thermometer=_sensor(info, faults) if known else "unknown",
+        faults=faults,
+        version=info.version if isinstance(info, Info) else "",
+        parts=info.parts if isinstance(info, Info) else {},
+        policy_version=row["policy_version"],
+        policy_problem=row["policy_problem"] or "",
+        alerts=tuple(sorted(alerts, key=lambda alert: (RANKS.index(alert.severity), alert.since))),
+    )
+
+
+KINDS: Final = ((State, "state"), (Health, "health"), (Info, "info"))
+
+
+def _read(kind: type[State | Health | Info], document: str | None) -> State | Health | Info | None:
+    try:
+        return decode(kind, document.encode()) if document else None
+    except MessageError:
+        return None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _rank(alerts: list[Alert], faults: tuple[OpenFault, ...]) -> Rank:
+    """The worst alert's; a fault that raises none is worth a look all the same."""
+    return min((alert.severity for alert in alerts), key=RANKS.index, default="info" if faults else "fine")
+
+
+def _sensor(info: object, faults: tuple[OpenFault, ...]) -> Sensor:
+    if any(fault.fault.startswith("thermometer_") for fault in faults):
+        return "broken"
+    if not isinstance(info, Info):
+        return "unknown"
+    return "none" if info.parts.get("thermometer", "none") in ("none", "off", "") else "works"
+
+
+def _worst_first(each: Entrance) -> tuple[object, ...]:
+    """Severity, then how much is wrong, then whose trouble is older; the fine ones by name."""
+    oldest = min((alert.since.timestamp() for alert in each.alerts), default=0.0)
+    return (RANKS.index(each.rank), -len(each.alerts), oldest, each.site, each.entrance)

@@ -1,0 +1,138 @@
+"""The command `menshen user`: who may sign in at the board, and as what."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final
+
+import click
+
+from controller.accounts import INVITE_S, AccountError, Accounts
+from controller.config import Config, configured
+from controller.rights import ROLES, TITLES, Person, Role
+from controller.tables import Form, formed, show
+from device.wire.messages import ID_PATTERN, MessageError, Place, Text
+from device.wire.words import say
+
+NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
+HEADS: Final[dict[str, Text]] = {
+    "name": Text("姓名", "name"),
+    "role": Text("角色", "role"),
+    "reach": Text("范围", "reach"),
+    "password": Text("密码", "password"),
+}
+EVERY: Final = Text("全部入口", "every entrance")
+SET: Final = {True: Text("已设置", "set"), False: Text("未设置", "not yet")}
+
+
+@click.group()
+def user() -> None:
+    """Say who may sign in at the board. 看板用户"""
+
+
+def _opened(config: Config) -> Accounts:
+    try:
+        return Accounts.beside(config.store.path)
+    except AccountError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _name(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    """Refuse a name that no alert or command could carry."""
+    if not NAME.fullmatch(text) or not text.isprintable() or text != text.strip():
+        raise click.BadParameter("1 to 64 characters that print, such as 'guard 7'")
+    return text
+
+
+def _reach(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Read SITE or SITE/ENTRANCE."""
+    for text in texts:
+        try:
+            Place.parse(text if "/" in text else f"{text}/any")
+        except MessageError as error:
+            raise click.BadParameter(f"{text!r} is neither SITE nor SITE/ENTRANCE ({ID_PATTERN})") from error
+    return texts
+
+
+def _invite(config: Config, accounts: Accounts, name: str) -> None:
+    try:
+        token = accounts.invite(name, time.time())
+    except AccountError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{name}: 一次性口令，{INVITE_S // 3600} 小时内有效 / one-time token, good for a day: {token}")
+    click.echo(f"在此设置密码 / set a password with it at http://{config.web.host}:{config.web.port}/welcome")
+    if not config.web.enabled:
+        click.echo("看板未启用 / the board is off: set web.enabled = true", err=True)
+
+
+@user.command()
+@configured
+@click.argument("name", callback=_name)
+@click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True, help="What they may do. 角色")
+@click.option("--for", "reach", multiple=True, callback=_reach, metavar="SITE[/ENTRANCE]", help="Only these. 限定范围")
+def add(*, config: Config, name: str, role: Role, reach: tuple[str, ...]) -> None:
+    """Add somebody, or change what they may do; prints a token to set a password with. 添加用户"""
+    with _opened(config) as accounts:
+        known = accounts.person(name) is not None
+        accounts.add(Person(name=name, role=role, reach=reach))
+        if known:
+            click.echo(f"{name} 已修改 / is changed")
+        else:
+            _invite(config, accounts, name)
+
+
+@user.command()
+@configured
+@click.argument("name")
+def password(*, config: Config, name: str) -> None:
+    """Let somebody set a new password. 重设密码"""
+    with _opened(config) as accounts:
+        _invite(config, accounts, name)
+
+
+@user.command()
+@configured
+@click.argument("name")
+@click.option("--label", default="", help="What it is for. 用途")
+def token(*, config: Config, name: str, label: str) -> None:
+    """Print a token with which a program asks /api/v1 in somebody's name. 程序令牌"""
+    with _opened(config) as accounts:
+        try:
+            click.echo(accounts.token(name, label, time.time()))
+        except AccountError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@user.command()
+@configured
+@click.argument("name")
+def remove(*, config: Config, name: str) -> None:
+    """Let somebody in no more, at once. 删除用户"""
+    with _opened(config) as accounts:
+        if not accounts.remove(name):
+            raise click.ClickException(f"nobody is called {name!r}; `menshen user list` shows who there is")
+    click.echo(f"{name} 已删除 / is removed")
+
+
+@user.command("list")
+@configured
+@formed
+def list_(*, config: Config, form: Form) -> None:
+    """List who may sign in. 用户列表"""
+    with _opened(config) as accounts:
+        people = accounts.people()
+    rows = [
+        {"name": person.name, "role": person.role, "reach": list(person.reach), "password": ready}
+        for person, ready in people
+    ]
+    cells = [
+        [
+            person.name,
+            say(TITLES[person.role], form.tongue),
+            ", ".join(person.reach) or say(EVERY, form.tongue),
+            say(SET[ready], form.tongue),
+        ]
+        for person, ready in people
+    ]
+    show(form, HEADS, rows, cells)
