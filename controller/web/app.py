@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from controller.database import StoreError
-from controller.web import alerts, board, entrance, events, fleet, sign, stream
+from controller.web import alerts, api, board, entrance, events, fleet, openapi, sign, stream
 from controller.web.headers import Headers
 from controller.web.pages import plain_page
 from controller.web.visit import House, RefusedError, signed_in
@@ -43,6 +43,8 @@ def app(house: House) -> Starlette:
             Route("/welcome", sign.welcome, methods=["GET", "POST"]),
             Route("/sign-out", sign.sign_out, methods=["POST"]),
             Route("/look", sign.look),
+            Route(f"{api.ROOT}/openapi.json", openapi.described),
+            *api.routes(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Headers)],
