@@ -21,6 +21,7 @@ from device.wire.messages import Kind, Place
 LOOK_BACK: Final = 50_000  # events one page looks at
 PAGE: Final = 50
 LARGEST: Final = 2**62  # beyond any rowid
+NOWHERE: Final = -1  # no entrance's id
 BUCKETS: Final = 96  # quarters of an hour in a day
 QUARTER_S: Final = 900
 
@@ -68,19 +69,21 @@ def events(store: Store, wanted: Wanted, person: Person, *, limit: int = PAGE) -
     """Return a page of events within somebody's reach."""
     newest = store.db.execute("SELECT max(rowid) FROM events").fetchone()[0] or 0
     top = min(wanted.before or LARGEST, newest + 1)
-    bottom = max(0, top - LOOK_BACK)
     only: Collection[int] | None = reach(store, person)
-    if wanted.entrance:
-        asked = _id(store, wanted.entrance)
-        only = [asked] if only is None or asked in only else []
+    one = _id(store, wanted.entrance) if wanted.entrance else None
+    if one is not None and only is not None and one not in only:
+        one = NOWHERE
+    alone = one is not None and not (wanted.kind or wanted.type or wanted.text)  # its index leads straight to them
+    bottom = 0 if alone else max(0, top - LOOK_BACK)
     where = {
-        "e.entrance_id IN (SELECT value FROM json_each(:only))": None if only is None else json.dumps(list(only)),
+        "e.entrance_id = :one": one,
+        "+e.entrance_id IN (SELECT value FROM json_each(:only))": None if only is None else json.dumps(list(only)),
         "+e.kind = :kind": wanted.kind or None,
         "e.event_type = :type": wanted.type or None,
         "instr(e.payload, :text)": json.dumps(wanted.text, ensure_ascii=False)[1:-1] if wanted.text else None,
     }
     words = [clause for clause, value in where.items() if value is not None]
-    values = dict(zip(("only", "kind", "type", "text"), where.values(), strict=True))
+    values = dict(zip(("one", "only", "kind", "type", "text"), where.values(), strict=True))
     sql = EVENTS.format(where="".join(f" AND {word}" for word in words))
     rows = list(store.db.query(sql, {**values, "top": top, "bottom": bottom, "limit": limit}))
     for row in rows:
@@ -103,7 +106,7 @@ WHERE e.rowid < :top AND e.rowid >= :bottom{where} ORDER BY e.rowid DESC LIMIT :
 def _id(store: Store, place: str) -> int:
     site, _, name = place.partition("/")
     row = store.db.execute("SELECT id FROM entrances WHERE site = ? AND name = ?", (site, name)).fetchone()
-    return int(row[0]) if row else -1
+    return int(row[0]) if row else NOWHERE
 
 
 def day(store: Store, place: Place, begins: datetime, until: datetime) -> Day:
@@ -190,7 +193,7 @@ class WantedAlerts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     entrance: Annotated[str, Meta(description="SITE/ENTRANCE")] = ""
     kind: Annotated[str, Meta(description="such as gate_offline")] = ""
-    state: Annotated[str, Meta(description="open or resolved")] = ""
+    state: Annotated[str, Meta(description="open, waiting (open, and nobody has taken it on) or resolved")] = ""
     before: Annotated[int, Meta(ge=0, le=LARGEST, description="from the answer before: where the next page starts")] = 0
 
 
@@ -203,13 +206,23 @@ def alerts(store: Store, wanted: WantedAlerts, person: Person, *, limit: int = P
     where = {
         "+a.entrance_id IN (SELECT value FROM json_each(:only))": None if only is None else json.dumps(only),
         "+a.kind = :kind": wanted.kind or None,
-        "+a.state = :state": wanted.state or None,
+        "iif(+a.state = 'open' AND a.acknowledged_at IS NULL AND :state = 'waiting', 'waiting', a.state) = :state": (
+            wanted.state or None
+        ),
     }
     words = "".join(f" AND {clause}" for clause, value in where.items() if value is not None)
     values = dict(zip(("only", "kind", "state"), where.values(), strict=True))
     top = wanted.before or LARGEST
     rows = list(store.db.query(ALERTS.format(where=words), {**values, "top": top, "limit": limit}))
     return Found(rows, rows[-1]["id"] if len(rows) == limit else 0)
+
+
+def place_of_alert(store: Store, number: int) -> Place | None:
+    """Return which entrance an alert is about."""
+    row = store.db.execute(
+        "SELECT n.site, n.name FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE a.id = ?", (number,)
+    ).fetchone()
+    return Place(*row) if row else None
 
 
 ALERTS: Final = """

@@ -132,14 +132,15 @@ def _at(message: Message) -> datetime:
 class Pages:
     """The pages over one folder, with somebody of each role."""
 
-    def __init__(self, folder: Path, *people: Person) -> None:
+    def __init__(self, folder: Path, past: Past) -> None:
+        self.past = past
         self.config = Config(
             store=StoreSection(path=str(folder / "controller.db")), web=WebSection(enabled=True, port=free_port())
         )
         self.server = Server(self.config)
         self.accounts = self.server.accounts
-        for person in people or [Person(name=f"{role} 1", role=role) for role in ROLES]:
-            self.add(person)
+        for role in ROLES:
+            self.add(Person(name=f"{role} 1", role=role))
         self._thread = Thread(target=self.server.serve)
         self._thread.start()
 
@@ -210,8 +211,8 @@ class Visitor:
 @contextmanager
 def pages(folder: Path) -> Iterator[Pages]:
     """Run the pages over a morning at five entrances."""
-    fill(folder / "controller.db", datetime.now(tz=UTC))
-    running = Pages(folder)
+    past = fill(folder / "controller.db", datetime.now(tz=UTC))
+    running = Pages(folder, past)
     try:
         yield running
     finally:

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from controller import history, telling
 from controller.history import WantedAlerts
+from controller.web import acts
 from controller.web.events import asked, wanted
 from controller.web.pages import page
 from controller.web.visit import Visit
@@ -18,10 +19,13 @@ def alerts(visit: Visit) -> Response:
     what = wanted(query, WantedAlerts) if query else WantedAlerts(state="open")
     with visit.house.readers.lent() as store:
         found = history.alerts(store, what, visit.person)
+        silences = acts.seen_silences(store, visit.person)
     return page(
         visit,
         "alerts.html",
         rows=found.rows,
+        silences=silences,
+        spans=acts.SPANS,
         what=what,
         kinds={kind: say(text, visit.tongue) for kind, text in telling.ALERTS.items()},
         older=asked(what, before=found.older) if found.older else "",

@@ -11,16 +11,19 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from controller import history, overview
+from controller.alarms import AlertError
 from controller.database import StoreError, now
 from controller.history import Day, Wanted, WantedAlerts
 from controller.overview import Entrance
 from controller.rights import Act
-from controller.web import entrance, visit
+from controller.web import acts, entrance, visit
+from controller.web.acts import Noted, Quiet
 from controller.web.events import wanted
 from controller.web.visit import RefusedError, Visit
 
@@ -70,6 +73,25 @@ class AnAlert(Struct, frozen=True, kw_only=True):
     what_en: str
     next_zh: str
     next_en: str
+    raised_at: str | None
+    acknowledged_at: str | None
+    acknowledged_by: str
+    escalated_at: str | None
+    resolved_by: str
+    note: str
+
+
+class ASilence(Struct, frozen=True, kw_only=True):
+    """What nobody is called about; an empty name stands for any."""
+
+    id: int
+    kind: str
+    site: str
+    entrance: str
+    until: str
+    reason: str
+    by: str
+    at: str
 
 
 class Events(Struct, frozen=True, kw_only=True):
@@ -127,11 +149,53 @@ def _alerts(asker: Visit, asked: WantedAlerts) -> Alerts:
     return Alerts(alerts=msgspec.convert(found.rows, list[AnAlert]), older=found.older)
 
 
+class Done(Struct, frozen=True):
+    """It is done; `id` is what it was done to, or what came of it."""
+
+    id: int
+
+
+def _acknowledge(asker: Visit, asked: Noted) -> Done:
+    number = _number(asker)
+    acts.acknowledge(asker, number, asked.note)
+    return Done(number)
+
+
+def _resolve(asker: Visit, asked: Noted) -> Done:
+    number = _number(asker)
+    acts.resolve(asker, number, asked.note)
+    return Done(number)
+
+
+def _silence(asker: Visit, asked: Quiet) -> Done:
+    return Done(acts.silence(asker, asked))
+
+
+def _silences(asker: Visit, _asked: Nothing) -> list[ASilence]:
+    with asker.house.readers.lent() as store:
+        return msgspec.convert(acts.seen_silences(store, asker.person), list[ASilence])
+
+
+def _end_silence(asker: Visit, _asked: Nothing) -> Done:
+    number = _number(asker)
+    acts.end_silence(asker, number)
+    return Done(number)
+
+
+def _number(asker: Visit) -> int:
+    return int(asker.request.path_params["number"])
+
+
 QUESTIONS: Final = (
     Question("GET", "/entrances", "All entrances, the worst first", Nothing, list[Entrance], "see", _entrances),
     Question("GET", "/entrances/{site}/{entrance}/day", "A day by quarters of an hour", OnDay, Day, "see", _day),
     Question("GET", "/events", "Events, the newest first", Wanted, Events, "see", _events),
     Question("GET", "/alerts", "Alerts open and past, the newest first", WantedAlerts, Alerts, "see", _alerts),
+    Question("POST", "/alerts/{number:int}/acknowledge", "Take an alert on", Noted, Done, "acknowledge", _acknowledge),
+    Question("POST", "/alerts/{number:int}/resolve", "End an alert by hand", Noted, Done, "resolve", _resolve),
+    Question("GET", "/silences", "Silences in force", Nothing, list[ASilence], "see", _silences),
+    Question("POST", "/silences", "Let nobody be called for a while", Quiet, Done, "silence", _silence),
+    Question("POST", "/silences/{number:int}/end", "End a silence", Nothing, Done, "silence", _end_silence),
 )  # fmt: skip
 
 
@@ -140,18 +204,34 @@ def routes() -> list[Route]:
     return [Route(ROOT + each.path, _answering(each), methods=[each.method]) for each in QUESTIONS]
 
 
-def _answering(question: Question) -> Callable[[Request], Response]:
-    def answer(request: Request) -> Response:
+def _answering(question: Question) -> Callable[[Request], Any]:
+    async def answer(request: Request) -> Response:
         try:
-            asker = _asker(request)
+            asker = await run_in_threadpool(_asker, request)
             asker.need(question.act)
-            return _json(question.function(asker, wanted(request.query_params, question.asked)))
+            if question.method == "GET":
+                asked = wanted(request.query_params, question.asked)
+            else:
+                asked = await _said(request, question.asked)
+            return _json(await run_in_threadpool(question.function, asker, asked))
         except RefusedError as error:
             return _json(Problem(error.word), error.status)
+        except AlertError as error:
+            return _json(Problem(str(error)), 409)
         except StoreError as error:
             return _json(Problem(str(error)), 503)
 
     return answer
+
+
+async def _said(request: Request, kind: type[Struct]) -> Struct:
+    """Read what a program sends; one without a token may be a page of somebody else's, so it may change nothing."""
+    if not request.headers.get("authorization", "").startswith(BEARER):
+        raise RefusedError(401, "wrong_token")
+    try:
+        return msgspec.json.decode(await visit.body(request) or b"{}", type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(400, "not_a_form") from error
 
 
 def _asker(request: Request) -> Visit:

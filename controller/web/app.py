@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from controller.database import StoreError
-from controller.web import alerts, api, board, entrance, events, fleet, openapi, sign, stream
+from controller.web import acts, alerts, api, board, entrance, events, fleet, journal, openapi, sign, stream
 from controller.web.headers import Headers
 from controller.web.pages import plain_page
 from controller.web.visit import House, RefusedError, signed_in
@@ -36,6 +36,11 @@ def app(house: House) -> Starlette:
             Route("/entrances/{site}/{entrance}", signed_in(entrance.entrance)),
             Route("/entrances/{site}/{entrance}/day", signed_in(entrance.day)),
             Route("/alerts", signed_in(alerts.alerts)),
+            Route("/alerts/{number:int}/acknowledge", acts.acknowledged, methods=["POST"]),
+            Route("/alerts/{number:int}/resolve", acts.resolved, methods=["POST"]),
+            Route("/silences", acts.silenced, methods=["POST"]),
+            Route("/silences/{number:int}/end", acts.unsilenced, methods=["POST"]),
+            Route("/journal", signed_in(journal.journal)),
             Route("/events", signed_in(events.events)),
             Route("/events.csv", signed_in(events.exported)),
             Route("/fleet", signed_in(fleet.fleet)),
@@ -62,14 +67,14 @@ def app(house: House) -> Starlette:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)  # noqa: S101 what this handler is for
-    return plain_page(request, "refused.html", status=error.status, why=error.word)
+    return plain_page(request, "refused.html", status=error.status, why=error.word, detail=error.detail)
 
 
 def _missing(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return plain_page(request, "refused.html", status=status, why="not_found")
+    return plain_page(request, "refused.html", status=status, why="not_found", detail="")
 
 
 def _no_database(request: Request, error: Exception) -> Response:
     log.warning("%s: %s", request.url.path, error)
-    return plain_page(request, "refused.html", status=503, why="no_database")
+    return plain_page(request, "refused.html", status=503, why="no_database", detail="")

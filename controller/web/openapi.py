@@ -28,8 +28,10 @@ def document() -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for question, answer in zip(QUESTIONS, answers, strict=True):
         asked = components[question.asked.__name__]
-        paths.setdefault(ROOT + question.path, {})[question.method.lower()] = _operation(question, asked, answer)
-    parameters = {question.asked.__name__ for question in QUESTIONS if question.method == "GET"}
+        where = ROOT + question.path.replace(":int", "")
+        paths.setdefault(where, {})[question.method.lower()] = _operation(question, asked, answer)
+    said = {question.asked.__name__ for question in QUESTIONS if question.method == "POST"}
+    parameters = {question.asked.__name__ for question in QUESTIONS} - said
     return {
         "openapi": "3.1.0",
         "info": {"title": "menshen", "version": importlib.metadata.version("menshen")},
@@ -47,8 +49,8 @@ def _operation(question: Question, asked: dict[str, Any], answer: dict[str, Any]
     said: dict[str, Any] = {
         "summary": question.summary,
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in re.findall(r"{(\w+)", question.path)
+            {"name": name, "in": "path", "required": True, "schema": {"type": "integer" if number else "string"}}
+            for name, number in re.findall(r"{(\w+)(:int)?}", question.path)
         ],
         "responses": {
             "200": {"description": "the answer", "content": _content(answer)},

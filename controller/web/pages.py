@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from controller import telling
-from controller.rights import TITLES
+from controller.rights import TITLES, Act
 from controller.web.phrases import PHRASES
 from controller.web.visit import Visit, local, theme, tongue
 from device.wire import words
@@ -29,7 +28,10 @@ PAGES: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-NAV: Final = (("board", "/"), ("alerts", "/alerts"), ("events", "/events"), ("fleet", "/fleet"))
+NAV: Final[tuple[tuple[str, str, Act], ...]] = (
+    ("board", "/", "see"), ("alerts", "/alerts", "see"), ("events", "/events", "see"), ("fleet", "/fleet", "see"),
+    ("journal", "/journal", "journal"),
+)  # fmt: skip
 
 
 def _phrase(language: Language, name: str) -> str:
@@ -53,10 +55,11 @@ def _iso(moment: datetime | str | None) -> str:
     return moment.isoformat() if isinstance(moment, datetime) else moment or ""
 
 
-def _words(language: Language) -> dict[str, Callable[..., str]]:
+def _words(language: Language) -> dict[str, Any]:
     kinds: dict[str, Text] = {name: text for name, text in telling.KINDS.items()}  # noqa: C416 mypy wants it so
     return {
         "t": partial(_phrase, language),
+        "phrases": PHRASES,
         "say": partial(_say, language),
         "kind_of": lambda name: telling.named(telling.ALERTS, name, language),
         "event_kind": lambda name: telling.named(kinds, name, language),

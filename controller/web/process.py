@@ -32,8 +32,9 @@ AT_ONCE: Final = 400  # requests, listening pages among them; more are told to c
 class Web:
     """The process, and a thread that looks after it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, pause_s: float = PAUSE_S) -> None:
         self._config = config
+        self._pause_s = pause_s
         self._over = threading.Event()
         self._process: BaseProcess | None = None
         self._thread = threading.Thread(target=self._keep, name="web", daemon=True)
@@ -57,8 +58,8 @@ class Web:
                 process.terminate()
             process.join()
             if not self._over.is_set():
-                log.warning("the pages ended with %s; started again in %g s", process.exitcode, PAUSE_S)
-                self._over.wait(PAUSE_S)
+                log.warning("the pages ended with %s; started again in %g s", process.exitcode, self._pause_s)
+                self._over.wait(self._pause_s)
 
 
 def run(config: Config) -> None:

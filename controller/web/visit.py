@@ -38,10 +38,11 @@ class House(NamedTuple):
 class RefusedError(Exception):
     """A page that this visitor does not get; the answer says why."""
 
-    def __init__(self, status: int, word: str) -> None:
+    def __init__(self, status: int, word: str, detail: str = "") -> None:
         super().__init__(word)
         self.status = status
         self.word = word
+        self.detail = detail
 
 
 class Visit(NamedTuple):
@@ -112,15 +113,22 @@ def signed_in(page: Page) -> Callable[[Request], Response]:
     return answer
 
 
-async def fields(request: Request) -> dict[str, str]:
-    """Read a form of ours, of bounded size; raise RefusedError."""
-    body = b""
+async def body(request: Request) -> bytes:
+    """Read what somebody sends, of bounded size; raise RefusedError."""
+    said = b""
     async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY:
+        said += part
+        if len(said) > MAX_BODY:
             raise RefusedError(413, "too_large")
+    return said
+
+
+async def fields(request: Request) -> dict[str, str]:
+    """Read a form of ours; raise RefusedError."""
+    said = await body(request)
     try:
-        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS, errors="replace"))
+        text = said.decode("ascii")
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS, errors="replace"))
     except ValueError as error:
         raise RefusedError(400, "not_a_form") from error
 
