@@ -1,0 +1,210 @@
+"""The operators' pages in a real Chromium: what people click, hear and see, in both languages, light and dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from controller.store import Store
+from controller.web.phrases import PHRASES
+from tests.boarders import DOCK, PASSWORD, SOUTH, WEST, Pages, pages
+from tests.browser import Browser, browsing, needs_chromium
+
+pytestmark = needs_chromium
+DESK, PHONE, WALL = (1360, 850), (390, 844), (1920, 1080)
+PAGES = ("/", "/entrances/expo/north", "/alerts?state=", "/events", "/fleet", "/journal")
+# The contrast of each piece of text with what is behind it, what is too small for a finger, and what sticks out.
+MEASURE = """
+const rgba = (css) => css.match(/[\\d.]+/g).map(Number);
+const light = ([r, g, b]) => { const [x, y, z] = [r, g, b].map((v) => v / 255)
+    .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * x + 0.7152 * y + 0.0722 * z; };
+const behind = (node) => { for (let at = node; at; at = at.parentElement) {
+    const found = rgba(getComputedStyle(at).backgroundColor); if (found.length < 4 || found[3] > 0.99) return found; }
+  return [255, 255, 255]; };
+const wrong = [];
+const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walk.nextNode()) {
+  const node = walk.currentNode.parentElement, text = walk.currentNode.textContent.trim();
+  if (!text || !node.checkVisibility() || node.closest("svg, option, .skip, .u-legend, script")) continue;
+  const [ink, back] = [light(rgba(getComputedStyle(node).color)), light(behind(node))];
+  const contrast = (Math.max(ink, back) + 0.05) / (Math.min(ink, back) + 0.05);
+  if (contrast < 4.5) wrong.push(`${text.slice(0, 40)}: contrast ${contrast.toFixed(2)}`);
+}
+for (const node of document.querySelectorAll("a, button, input:not([type=hidden]), select, summary")) {
+  if (!node.checkVisibility() || node.matches(".skip, td a, p a")) continue;
+  const box = node.getBoundingClientRect();
+  if (Math.min(box.width, box.height) < 24) wrong.push(`${node.outerHTML.slice(0, 80)}: ${box.width}x${box.height}`);
+}
+for (const node of document.querySelectorAll("input:not([type=hidden]), select, textarea"))
+  if (!node.labels.length) wrong.push(`${node.name} has no label`);
+const wide = document.documentElement.scrollWidth;
+if (wide > innerWidth) wrong.push(`wider than the view: ${wide}`);
+if (document.querySelectorAll("h1").length !== 1) wrong.push("not one h1");
+const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+if (new Set(ids).size !== ids.length) wrong.push("an id twice");
+return wrong;
+"""
+
+
+class Operator:
+    """Somebody before a browser."""
+
+    def __init__(self, browser: Browser, office: Pages) -> None:
+        self.browser = browser
+        self.office = office
+        self.url = f"http://127.0.0.1:{office.config.web.port}"
+
+    def open(self, path: str, size: tuple[int, int] = DESK) -> None:
+        self.browser.open(self.url + path, *size)
+
+    def look(self, language: str, theme: str) -> None:
+        self.browser.run(f"document.cookie = 'language={language}; path=/'; document.cookie = 'theme={theme}; path=/'")
+
+    def fill(self, selector: str, text: str) -> None:
+        self.browser.run("document.querySelector(arguments[0]).value = arguments[1]", selector, text)
+
+    def key(self, key: str) -> None:
+        self.browser.run(
+            "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))",
+            key,
+        )
+
+    def text(self, selector: str = "main") -> str:
+        return str(self.browser.run(f"return document.querySelector('{selector}').innerText"))
+
+    def state(self, kind: str) -> str:
+        with Store(Path(self.office.config.store.path), read_only=True) as store:
+            return next(alert.state for alert in store.open_alerts().values() if alert.kind == kind)
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    folder = tmp_path_factory.mktemp("board")
+    with pages(folder) as office, browsing(tmp_path_factory.mktemp("browser")) as browser:
+        made = Operator(browser, office)
+        made.open("/")
+        made.fill("[name=name]", "administrator 1")
+        made.fill("[name=password]", PASSWORD)
+        made.browser.click("button.main")
+        made.browser.until("document.querySelector('#live') !== null")
+        made.look("en", "light")
+        yield made
+        assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_can_be_read_and_used(operator: Operator, size: tuple[int, int], theme: str) -> None:
+    for language in ("zh", "en"):
+        operator.look(language, theme)
+        for path in PAGES:
+            operator.open(path, size)
+            where = f"{path} {size} {theme} {language}"
+            assert operator.browser.run(MEASURE) == [], where
+            assert operator.browser.run("return document.documentElement.lang") == (
+                "zh-CN" if language == "zh" else "en"
+            )
+    operator.look("en", "light")
+
+
+def test_language_and_light_are_chosen_by_clicking(operator: Operator) -> None:
+    operator.open("/")
+    operator.browser.click(".tool[hreflang='zh-CN']")
+    operator.browser.until("document.querySelector('h1').innerText", PHRASES["board"].zh.__eq__)
+    operator.browser.click(".tool.only-light")
+    operator.browser.until("document.documentElement.dataset.theme", "dark".__eq__)
+    operator.browser.click(".tool.only-dark")
+    operator.browser.click(".tool[hreflang='en']")
+    operator.browser.until("document.querySelector('h1').innerText", PHRASES["board"].en.__eq__)
+
+
+def test_a_rank_is_a_shape_and_a_word_beside_its_colour(operator: Operator) -> None:
+    operator.open("/")
+    shapes = operator.browser.run(
+        "return [...document.querySelectorAll('.tally li')]"
+        ".map((li) => [li.querySelector('.fill').outerHTML, li.innerText])"
+    )
+    assert len({shape for shape, _ in shapes}) == len({text.split()[-1] for _, text in shapes}) == 4
+
+
+def test_the_keyboard_moves_and_acknowledges(operator: Operator) -> None:
+    operator.open("/")
+    for key in "jjk":
+        operator.key(key)
+    assert operator.browser.run("return document.activeElement.closest('.entrance').id") == "e-hall-dock"
+    assert operator.state("gate_offline") == "raised"
+    operator.key("a")
+    operator.browser.until("document.querySelector('#e-hall-dock').innerText.includes('taken on by administrator 1')")
+    assert operator.state("gate_offline") == "acknowledged"
+
+
+def test_what_happens_shows_by_itself_and_sounds(operator: Operator) -> None:
+    operator.open("/")
+    operator.browser.click("#sound")
+    operator.browser.until("document.body.dataset.chimes === '1'")
+    assert operator.browser.run("return document.querySelector('.entrance').id") == "e-hall-dock"
+    now = datetime.now(tz=UTC)
+    operator.office.past.online(WEST, now, staffing="unstaffed", on_duty=(), staffing_since=now + timedelta(seconds=5))
+    operator.browser.until("document.querySelector('#e-expo-west.rank-warning') !== null")
+    operator.browser.until("document.body.dataset.chimes === '2'")
+    operator.office.past.online(WEST, now)
+    operator.browser.until("document.querySelector('#e-expo-west.rank-fine') !== null")
+    assert operator.browser.run("return document.body.dataset.chimes") == "2"
+
+
+def test_an_alert_is_noted_silenced_and_resolved(operator: Operator) -> None:
+    operator.open("/alerts")
+    card = f"li:has(a[href='/entrances/{SOUTH}'])"
+    operator.fill(f"{card} [name=note]", "someone is on the way")
+    operator.browser.click(f"{card} button.acknowledge")
+    operator.browser.until("document.body.innerText.includes('someone is on the way')")
+    operator.browser.click(f"{card} summary")
+    operator.fill(f"{card} [name=reason]", "a parade at the south gate")
+    operator.browser.click(f"{card} form[action='/silences'] button")
+    operator.browser.until("document.querySelector('.silence')?.innerText.includes('a parade at the south gate')")
+    operator.open(f"/entrances/{SOUTH}")
+    assert "silenced until" in operator.text()
+    operator.open("/alerts")
+    operator.browser.click(".silence button")
+    operator.browser.until("document.querySelector('.silence') === null")
+    operator.browser.click(f"{card} button[formaction$=resolve]")
+    operator.browser.until(f'document.querySelector("{card}") === null')
+    operator.open("/journal")
+    assert len(re.findall("administrator 1", operator.text("table"))) >= 4
+
+
+def test_events_are_searched_and_exported(operator: Operator) -> None:
+    operator.open("/events")
+    assert operator.browser.run("return document.querySelectorAll('tbody tr').length") == 50
+    operator.fill("[name=text]", "invalid_time")
+    operator.fill("[name=entrance]", "expo/north")
+    operator.browser.click("form.filter button")
+    operator.browser.until("document.querySelectorAll('tbody tr').length", (11).__eq__)
+    assert set(operator.browser.run("return [...document.querySelectorAll('.what')].map((td) => td.innerText)")) == {
+        "refuse"
+    }
+    assert "text=invalid_time" in operator.browser.run("return document.querySelector('a[href^=\"/events.csv\"]').href")
+
+
+def test_a_day_is_drawn(operator: Operator) -> None:
+    operator.open("/entrances/expo/north")
+    operator.browser.until("document.body.dataset.drawn")
+    for chart in ("scans", "warmth"):
+        drawn = operator.browser.run(
+            f"const c = document.querySelector('#{chart} canvas'); const d = c.getContext('2d')"
+            ".getImageData(0, 0, c.width, c.height).data; return d.filter((v, i) => i % 4 === 3 && v > 0).length"
+        )
+        assert drawn > 1000, chart
+
+
+def test_a_wall_has_only_the_entrances(operator: Operator) -> None:
+    operator.open("/?wall=1", WALL)
+    assert operator.browser.run("return document.querySelector('nav')") is None
+    assert operator.browser.run("return document.querySelector('.entrance h2').innerText") == "Loading dock"
+    assert operator.browser.run("return parseFloat(getComputedStyle(document.querySelector('h2')).fontSize)") >= 24
+    assert str(DOCK) in operator.text()
