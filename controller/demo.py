@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import logging
 import queue
+import secrets
 import signal
 import sys
 import tempfile
@@ -24,18 +25,23 @@ import click
 import msgspec
 
 from controller import cast
+from controller.accounts import Accounts
 from controller.authority import AuthorityError
 from controller.broker import BrokerError, free_port
 from controller.cast import Act, Expected, Programme
+from controller.config import Config
 from controller.doors import HERE, Doors
 from controller.enrol import Registrar
 from controller.installation import Installation
+from controller.rights import Person
 from controller.troupe import PATIENCE_S, Troupe, TroupeError
 from controller.watch import Lines
+from device import settings
 from device.wire.link import Heard, Link, LinkSaid, Wire
 from device.wire.messages import MessageError, Place, parse_topic
 from device.wire.words import Language, language, say
 
+VISITOR: Final = "demo"  # who may sign in at its board
 READING_S: Final = 0.8  # between acts, for people who read along
 
 
@@ -156,8 +162,10 @@ def _open(folder: Path, tongue: Language, seconds: float) -> Play:
         play = Play(stage, audience, tongue)
         try:
             programme = cast.prepare(folder, Wire(host=HERE, port=doors.gates), installation.folder)
+            board = _put_up_board(folder)
             _raise_curtain(stage, installation)
             audience.start()
+            click.secho(f"看板，姓名，密码 / the board, a name, a password: {board}", bold=True)
             play.run(programme, time.monotonic() + seconds)
         except KeyboardInterrupt:
             click.echo()
@@ -182,6 +190,19 @@ def _raise_curtain(stage: Troupe, installation: Installation) -> None:
     for entrance in cast.ENTRANCES:
         stage.enrolled(entrance)
         stage.start_gate(entrance)
+
+
+def _put_up_board(folder: Path) -> str:
+    """Let whoever watches the demo sign in at a board; return where it is going to be, and as whom."""
+    path = folder / "controller.toml"
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"[web]\nenabled = true\nport = {free_port()}\n")
+    config = settings.load(Config, path)
+    password = secrets.token_urlsafe(9)
+    with Accounts.beside(config.store.path) as accounts:
+        accounts.add(Person(name=VISITOR, role="administrator"))
+        accounts.accept(VISITOR, accounts.invite(VISITOR, time.time()), password, time.time())
+    return f"http://{config.web.host}:{config.web.port}/  {VISITOR}  {password}"
 
 
 def _summary(play: Play, tongue: Language) -> None:

@@ -16,7 +16,7 @@ Rank = Literal["critical", "warning", "info", "fine"]
 Sensor = Literal["works", "broken", "none", "unknown"]
 RANKS: Final[tuple[Rank, ...]] = ("critical", "warning", "info", "fine")
 RATE_MINUTES: Final = 5  # over which scans a minute are counted
-BACK: Final = 300  # of an entrance's newest events, among which its last scan is looked for
+BACK: Final = 200_000  # of the newest events of all, among which an entrance's last scan is looked for
 
 
 class Entrance(Struct, frozen=True, kw_only=True):
@@ -56,15 +56,16 @@ class Entrance(Struct, frozen=True, kw_only=True):
         return Place(self.site, self.entrance)
 
 
-def entrances(store: Store, at: datetime, person: Person) -> list[Entrance]:
-    """Return the entrances within somebody's reach, the worst first."""
+def entrances(store: Store, at: datetime, person: Person, only: Place | None = None) -> list[Entrance]:
+    """Return the entrances within somebody's reach, or one of them, the worst first."""
     since = stamp(at - timedelta(minutes=RATE_MINUTES))
     counts: dict[int, int] = dict(store.db.execute(RATES, {"since": since}).fetchall())
     alerts: dict[Place, list[Alert]] = {}
     for alert in store.open_alerts().values():
         alerts.setdefault(Place(alert.site, alert.entrance), []).append(alert)
     found = []
-    for row in store.db.query(ROWS, {"back": BACK}):
+    asked = {"back": BACK, "site": only and only.site, "name": only and only.entrance}
+    for row in store.db.query(ROWS, asked):
         place = Place(row["site"], row["name"])
         if person.reaches(place):
             rate = counts.get(row["id"], 0) / RATE_MINUTES
@@ -74,11 +75,12 @@ def entrances(store: Store, at: datetime, person: Person) -> list[Entrance]:
 
 ROWS: Final = """
 SELECT n.*, (
-    SELECT at || ' ' || event_type FROM (
-        SELECT rowid, kind, at, event_type FROM events WHERE entrance_id = n.id ORDER BY rowid DESC LIMIT :back
-    ) WHERE kind = 'scan' ORDER BY rowid DESC LIMIT 1
+    SELECT at || ' ' || event_type FROM events
+    WHERE entrance_id = n.id AND rowid > (SELECT max(rowid) FROM events) - :back AND +kind = 'scan'
+    ORDER BY rowid DESC LIMIT 1
 ) AS last_scan
-FROM entrances n WHERE registered_at IS NOT NULL OR heard_at IS NOT NULL
+FROM entrances n
+WHERE (registered_at IS NOT NULL OR heard_at IS NOT NULL) AND (:site IS NULL OR (site = :site AND name = :name))
 """
 RATES: Final = (
     "SELECT entrance_id, count(*) FROM events INDEXED BY events_received"
@@ -109,7 +111,7 @@ def _entrance(row: dict[str, Any], rate: float, alerts: list[Alert]) -> Entrance
         refusals=known.refusals if known else None,
         passages=known.passages if known else None,
         unscanned=known.unscanned if known else None,
-        waiting=getattr(known, "waiting", None),  # older gates do not say
+        waiting=known.waiting if known else None,
         spool_depth=known.spool_depth if known else None,
         clock=known.clock if known else "unknown",
         thermometer=_sensor(info, faults) if known else "unknown",

@@ -59,20 +59,17 @@ class Past:
         self._seq[place] = self._seq.get(place, 0) + 1
         return {"spool": "a1b2c3", "seq": self._seq[place], "boot": "b0", "mono": 1.5, "clock": "synced"}
 
-    def online(self, place: Place, at: datetime, **other: Any) -> None:
-        """Let a gate come online with its documents."""
+    def online(self, *places: Place, at: datetime, **other: Any) -> None:
+        """Let gates come online with their documents."""
         faults = other.pop("faults", ())
-        self.say(
-            at,
-            (place, "status", Status(state="online")),
-            (place, "state", state(**({"at": at, "staffing_since": at} | other))),
-            (place, "health", Health(faults=faults)),
-            (
-                place,
-                "info",
-                Info(version="0.1.0", python="3.11", parts={"camera": "picamera2", "thermometer": "mlx90614"}),
-            ),
-        )
+        info = Info(version="0.1.0", python="3.11", parts={"camera": "picamera2", "thermometer": "mlx90614"})
+        documents = {
+            "status": Status(state="online"),
+            "state": state(**({"at": at, "staffing_since": at} | other)),
+            "health": Health(faults=faults),
+            "info": info,
+        }
+        self.say(at, *((place, word, document) for place in places for word, document in documents.items()))
 
 
 def fill(path: Path, now: datetime) -> Past:
@@ -86,7 +83,7 @@ def fill(path: Path, now: datetime) -> Past:
             store.register(place, zh, en)
     begins = now - timedelta(hours=4)
     duty: dict[str, Any] = {"by": "badge", "since": begins, "on_duty": ("guard 7",), "who": "guard 7"}
-    past.online(NORTH, begins)
+    past.online(NORTH, at=begins)
     past.say(begins, (NORTH, "duty", Duty(at=begins, event_type="check_in", **duty, **past.seq(NORTH))))
     events: list[tuple[Place, str, Message]] = []
     for number in range(120):
@@ -107,12 +104,12 @@ def fill(path: Path, now: datetime) -> Past:
     for start in range(0, len(events), 40):
         past.say(_at(events[start][2]), *events[start : start + 40])
     past.online(
-        SOUTH, now - timedelta(hours=3), staffing="unstaffed", on_duty=(), staffing_since=now - timedelta(minutes=12)
+        SOUTH, at=now - timedelta(hours=3), staffing="unstaffed", on_duty=(), staffing_since=now - timedelta(minutes=12)
     )
-    past.online(EAST, now - timedelta(hours=3), grants=310, faults=(
+    past.online(EAST, at=now - timedelta(hours=3), grants=310, faults=(
         OpenFault("thermometer_lost", now - timedelta(minutes=30), "no answer on i2c bus 1"),
     ))  # fmt: skip
-    past.online(WEST, now - timedelta(hours=3), on_duty=("guard 2", "guard 9"), grants=97)
+    past.online(WEST, at=now - timedelta(hours=3), on_duty=("guard 2", "guard 9"), grants=97)
     past.say(now - timedelta(minutes=3), (DOCK, "status", Status(state="online")))
     past.say(now - timedelta(minutes=2), (DOCK, "status", Status(state="offline", reason="lost")))
     past.say(now, (NORTH, "scan", scan(at=now, **past.seq(NORTH))))
@@ -209,11 +206,17 @@ class Visitor:
 
 
 @contextmanager
+def running(folder: Path, past: Past) -> Iterator[Pages]:
+    """Run the pages over what is in a folder."""
+    office = Pages(folder, past)
+    try:
+        yield office
+    finally:
+        office.stop()
+
+
+@contextmanager
 def pages(folder: Path) -> Iterator[Pages]:
     """Run the pages over a morning at five entrances."""
-    past = fill(folder / "controller.db", datetime.now(tz=UTC))
-    running = Pages(folder, past)
-    try:
-        yield running
-    finally:
-        running.stop()
+    with running(folder, fill(folder / "controller.db", datetime.now(tz=UTC))) as office:
+        yield office

@@ -143,16 +143,26 @@ def test_the_keyboard_moves_and_acknowledges(operator: Operator) -> None:
     assert operator.state("gate_offline") == "acknowledged"
 
 
+def test_what_moves_leaves_the_keyboard_where_it_is(operator: Operator) -> None:
+    operator.open("/")
+    operator.key("j")
+    operator.browser.run("document.activeElement.dataset.before = 'yes'")
+    operator.office.past.online(WEST, at=datetime.now(tz=UTC))
+    operator.browser.until("document.activeElement.id === 't-hall-dock' && !document.activeElement.dataset.before")
+
+
 def test_what_happens_shows_by_itself_and_sounds(operator: Operator) -> None:
     operator.open("/")
     operator.browser.click("#sound")
     operator.browser.until("document.body.dataset.chimes === '1'")
     assert operator.browser.run("return document.querySelector('.entrance').id") == "e-hall-dock"
     now = datetime.now(tz=UTC)
-    operator.office.past.online(WEST, now, staffing="unstaffed", on_duty=(), staffing_since=now + timedelta(seconds=5))
+    operator.office.past.online(
+        WEST, at=now, staffing="unstaffed", on_duty=(), staffing_since=now + timedelta(seconds=5)
+    )
     operator.browser.until("document.querySelector('#e-expo-west.rank-warning') !== null")
     operator.browser.until("document.body.dataset.chimes === '2'")
-    operator.office.past.online(WEST, now)
+    operator.office.past.online(WEST, at=now)
     operator.browser.until("document.querySelector('#e-expo-west.rank-fine') !== null")
     assert operator.browser.run("return document.body.dataset.chimes") == "2"
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.responses import Response
 
 from controller import overview
 from controller.database import now
 from controller.web.pages import page
 from controller.web.visit import Visit
+
+CARDS: Final = 60  # in full; more than anybody takes in, and quick to write
 
 
 def board(visit: Visit) -> Response:
@@ -26,7 +30,8 @@ def _standing(visit: Visit) -> dict[str, object]:
         found = overview.entrances(store, at, visit.person)
     alerts = [alert for each in found for alert in each.alerts]
     return {
-        "found": found,
+        "found": found[:CARDS],
+        "rest": found[CARDS:],
         "count": {rank: sum(each.rank == rank for each in found) for rank in overview.RANKS},
         "newest": max((alert.since.timestamp() for alert in alerts), default=0.0),
         "open_count": len(alerts),

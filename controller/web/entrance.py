@@ -60,7 +60,7 @@ def day(visit: Visit) -> Response:
 
 
 def _standing(store: Store, visit: Visit, where: Place) -> overview.Entrance:
-    found = [each for each in overview.entrances(store, now(), visit.person) if each.place == where]
+    found = overview.entrances(store, now(), visit.person, where)
     if not found:
         raise RefusedError(404, "not_found")
     return found[0]

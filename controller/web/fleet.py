@@ -15,19 +15,24 @@ from controller.store import Store
 from controller.web.pages import page
 from controller.web.visit import House, Visit
 
+PAGE: Final = 100
 SOON_S: Final = 14 * 86400  # before a certificate's end
 
 
 def fleet(visit: Visit) -> Response:
     """The page of all gates."""
     with visit.house.readers.lent() as store:
-        found = sorted(overview.entrances(store, now(), visit.person), key=lambda each: each.place)
+        found = sorted(overview.entrances(store, now(), visit.person), key=lambda each: str(each.place))
         version, lost = store.version(), _lost(store)
     ends = certificates(visit.house)
+    after = visit.request.query_params.get("after", "")
+    left = [each for each in found if str(each.place) > after]
     return page(
         visit,
         "fleet.html",
-        found=found,
+        found=left[:PAGE],
+        total=len(found),
+        older=str(left[PAGE - 1].place) if len(left) > PAGE else "",
         version=version,
         lost=lost,
         identities=bool(visit.house.config.identity.folder),
