@@ -97,7 +97,7 @@ def _entrance(row: dict[str, Any], rate: float, alerts: list[Alert]) -> Entrance
         site=row["site"],
         entrance=row["name"],
         title=Text(row["title_zh"] or row["title_en"], row["title_en"] or row["title_zh"]),
-        rank=_rank(alerts, faults),
+        rank=_rank(alerts, well=known is not None and known.staffing != "unstaffed" and not faults),
         registered=row["registered_at"] is not None,
         online=None if row["online"] is None else bool(row["online"]),
         online_since=_moment(row["online_since"]),
@@ -138,9 +138,9 @@ def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _rank(alerts: list[Alert], faults: tuple[OpenFault, ...]) -> Rank:
-    """The worst alert's; a fault that raises none is worth a look all the same."""
-    return min((alert.severity for alert in alerts), key=RANKS.index, default="info" if faults else "fine")
+def _rank(alerts: list[Alert], *, well: bool) -> Rank:
+    """The worst alert's; what is not well and has raised none, yet or ever, is worth a look all the same."""
+    return min((alert.severity for alert in alerts), key=RANKS.index, default="fine" if well else "info")
 
 
 def _sensor(info: object, faults: tuple[OpenFault, ...]) -> Sensor:
