@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.boarders import Visitor
 
 DEADLINE_S = 90
 
@@ -52,8 +55,15 @@ def test_the_demo_ends_by_itself_and_everything_happened(tmp_path: Path) -> None
 def test_interrupting_the_demo_removes_all_of_it(tmp_path: Path, number: signal.Signals) -> None:
     with demo(tmp_path, "--lang", "zh") as running:
         assert running.stdout is not None
-        while "南门" not in running.stdout.readline():
+        said = running.stdout.readline()
+        while "南门" not in said.splitlines()[-1]:
             assert running.poll() is None
+            said += running.stdout.readline()
+        board = re.search(r"http://127\.0\.0\.1:(\d+)/  demo  (\S+)", said)
+        assert board
+        visitor = Visitor(int(board[1]))
+        assert visitor.post("/sign-in", name="demo", password=board[2])[0] == 303
+        assert "North gate" in visitor.get("/")[1]
         assert list(mentioning(tmp_path))
         running.send_signal(number)
         said, _ = running.communicate(timeout=DEADLINE_S)
@@ -64,3 +74,5 @@ def test_interrupting_the_demo_removes_all_of_it(tmp_path: Path, number: signal.
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="refused"):
+        visitor.get("/")
