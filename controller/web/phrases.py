@@ -25,7 +25,7 @@ PHRASES: Final[dict[str, Text]] = {
     "welcome": Text("设置密码", "Set your password"),
     "welcome_why": Text(
         "口令由 menshen user add 或 menshen user password 给出，一天内有效。",
-        "The token comes from `menshen user add` or `menshen user password` and is good for a day.",
+        "The token comes from menshen user add or menshen user password, and is good for a day.",
     ),
     "have_token": Text("第一次来？用一次性口令设置密码", "Here for the first time? Set a password with your token"),
     "nobody": Text(
@@ -155,7 +155,7 @@ PHRASES: Final[dict[str, Text]] = {
     "entry": Text("序号", "Entry"),
     "journal_why": Text(
         "每条记录都带有前一条的哈希；menshen journal verify 可核验。",
-        "Each entry carries the hash of the one before; `menshen journal verify` checks them.",
+        "Each entry carries the hash of the one before; menshen journal verify checks them.",
     ),
     "how_over": Text("自行结束", "it was over"),
     "how_unknown": Text("无法得知", "nobody can tell"),
