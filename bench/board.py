@@ -21,8 +21,9 @@ PATHS: Final = (
     "/", "/board", "/entrances/site-7/gate-7", "/alerts", "/alerts?state=", "/events", "/events?type=forced",
     "/events?entrance=site-7/gate-7", "/events?text=nowhere&kind=duty", "/fleet", "/api/v1/entrances",
 )  # fmt: skip
+PORTION: Final = 500_000  # events in one transaction
 FILL: Final = """
-WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < :events - 1)
+WITH RECURSIVE n(i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i < :events - 1)
 INSERT INTO events SELECT
     i % :entrances + 1, i / :entrances + 1, i % :entrances + 1,
     CASE WHEN (i / :entrances) % 2 THEN 'passage' ELSE 'scan' END,
@@ -68,6 +69,7 @@ def main(*, events: int, entrances: int, days: int, times: int) -> None:
 def _fill(path: Path, events: int, entrances: int, days: int) -> None:
     past, now = Past(path), datetime.now(tz=UTC)
     with Store(path) as store:
+        store.db.execute("PRAGMA cache_size = -1000000")  # KiB; else its indexes are written over and over
         places = [Place(f"site-{number % 20}", f"gate-{number}") for number in range(entrances)]
         for place in places:
             store.register(place, "", "")
@@ -76,9 +78,11 @@ def _fill(path: Path, events: int, entrances: int, days: int) -> None:
                 store.db.execute("INSERT INTO spools VALUES (?, ?, 'a1b2c3', 0, 0, ?)", (number, number, stamp(now)))
         step = days * 86400 / events
         begin = (now - timedelta(days=days)).timestamp()
-        with store.transaction():
-            given = {"events": events, "entrances": entrances, "begin": begin, "step": step}
-            store.db.execute(FILL, given)
+        for first in range(0, events, PORTION):
+            with store.transaction():
+                last = min(first + PORTION, events)
+                given = {"first": first, "events": last, "entrances": entrances, "begin": begin, "step": step}
+                store.db.execute(FILL, given)
     past.online(*places[::25], at=now, staffing="unstaffed")
     past.online(*(place for number, place in enumerate(places) if number % 25), at=now)
 

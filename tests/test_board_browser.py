@@ -162,6 +162,8 @@ def test_what_happens_shows_by_itself_and_sounds(operator: Operator) -> None:
     )
     operator.browser.until("document.querySelector('#e-expo-west.rank-warning') !== null")
     operator.browser.until("document.body.dataset.chimes === '2'")
+    said = operator.browser.run("return document.getElementById('news').innerText")
+    assert said == f"New alert: {WEST}: nobody guards the entrance"
     operator.office.past.online(WEST, at=now)
     operator.browser.until("document.querySelector('#e-expo-west.rank-fine') !== null")
     assert operator.browser.run("return document.body.dataset.chimes") == "2"

@@ -33,7 +33,6 @@ def _standing(visit: Visit) -> dict[str, object]:
         "found": found[:CARDS],
         "rest": found[CARDS:],
         "count": {rank: sum(each.rank == rank for each in found) for rank in overview.RANKS},
-        "newest": max((alert.since.timestamp() for alert in alerts), default=0.0),
-        "open_count": len(alerts),
+        "newest": max(alerts, key=lambda alert: alert.since, default=None),
         "at": at,
     }

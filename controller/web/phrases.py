@@ -64,6 +64,7 @@ PHRASES: Final[dict[str, Text]] = {
     "faults": Text("故障", "Faults"),
     "no_faults": Text("无", "none"),
     "gate": Text("设备", "Gate"),
+    "new_alert": Text("新告警", "New alert"),
     "next": Text("处理", "Do"),
     "never": Text("尚无", "none yet"),
     "no_entrances": Text(

@@ -46,7 +46,10 @@
     const tally = document.querySelector(".tally");
     if (!tally) return;
     const found = Number(tally.dataset.newest);
-    if (found > newest) chime();
+    if (found > newest) {
+      chime();
+      document.getElementById("news").textContent = tally.dataset.news; // read out by screen readers
+    }
     newest = Math.max(newest, found);
   });
 
