@@ -12,10 +12,12 @@ from pathlib import Path
 
 import click
 
+from controller import readers
 from controller.authority import AuthorityError
 from controller.config import Config, configured
 from controller.database import StoreError
 from controller.desk import Desk, DeskError, Told
+from controller.homeassistant import HomeAssistant
 from controller.installation import Installation, init
 from controller.porter import Porter
 from controller.sentry import broker, refusals
@@ -35,6 +37,7 @@ class Controller:
         self.porter = _porter(config, self.inbox.put)
         self.store = Store(Path(config.store.path))
         self.link = Link(config.wire, name="controller", hear=("menshen/#",), put=self._heard)
+        self.homeassistant = _homeassistant(config)
         self.fallen = Fallen()
         self.desk = Desk(
             store=self.store,
@@ -52,17 +55,22 @@ class Controller:
             self.porter.inbox.put(said)
 
     def _dead(self) -> str:
-        return self.fallen.among([self.link.thread, *(self.porter.threads if self.porter else [])])
+        beside = [each for each in (self.porter, self.homeassistant) if each]
+        return self.fallen.among([self.link.thread, *(thread for each in beside for thread in each.threads)])
 
     def run(self) -> None:
         """Work until stopped; raise DeskError when a thread died."""
         if self.porter:
             self.porter.start()
         self.link.start()
+        if self.homeassistant:
+            self.homeassistant.start()
         try:
             self.desk.run()
         finally:
             self.link.stop()
+            if self.homeassistant:
+                self.homeassistant.stop()
             if self.porter:
                 self.porter.stop()
             self.store.close()
@@ -81,6 +89,12 @@ def _porter(config: Config, tell: Callable[[Told], None]) -> Porter | None:
     except OSError:
         installation.close()
         raise
+
+
+def _homeassistant(config: Config) -> HomeAssistant | None:
+    if not config.homeassistant.enabled:
+        return None
+    return HomeAssistant(Path(config.store.path), config.wire, config.homeassistant)
 
 
 @click.group()
@@ -109,7 +123,7 @@ def run(*, config: Config) -> None:
         raise click.ClickException(f"{config.store.path}: {error}") from error
 
 
-for each in (init, broker, refusals):
+for each in (init, broker, refusals, readers.command):
     controller.add_command(each)
 
 

@@ -20,6 +20,7 @@ from controller import doors
 from device import settings
 from device.wire.link import Wire
 from device.wire.messages import Id
+from device.wire.words import Language
 
 VARIABLE: Final = "MENSHEN_CONTROLLER"
 SYSTEM: Final = Path("/etc/menshen/controller.toml")
@@ -112,6 +113,19 @@ class IdentitySection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
 
 
+class HomeAssistantSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Entrances as devices of Home Assistant, by MQTT discovery; see docs/integrations.md."""
+
+    enabled: Annotated[bool, Meta(description="whether the devices are said at all")] = False
+    prefix: Annotated[
+        str, Meta(pattern=r"^(?!menshen$)[A-Za-z0-9_-]+\Z", description="the discovery prefix Home Assistant is set to")
+    ] = "homeassistant"
+    commands: Annotated[
+        bool, Meta(description="whether there are buttons for the commands that a gate obeys: [commands] allow, there")
+    ] = False
+    language: Annotated[Language, Meta(description="of the entities' names")] = "zh"
+
+
 class PassesSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What signs the passes issued here."""
 
@@ -129,6 +143,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     identity: IdentitySection = IdentitySection()
     rules: RulesSection = RulesSection()
     people: PeopleSection = PeopleSection()
+    homeassistant: HomeAssistantSection = HomeAssistantSection()
     passes: PassesSection = PassesSection()
 
 

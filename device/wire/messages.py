@@ -208,6 +208,7 @@ class Info(Message, frozen=True, kw_only=True):
     version: str
     python: str
     parts: dict[str, str]
+    commands: tuple[str, ...] = ()  # the verbs this gate obeys
 
 
 class State(Message, frozen=True, kw_only=True):
