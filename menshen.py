@@ -22,6 +22,7 @@ COMMANDS = {
     "events": ("controller.tables:events", "List stored events. 事件列表"),
     "alerts": ("controller.tables:alerts", "List alerts. 告警列表"),
     "entrance": ("controller.registry:entrance", "Register entrances. 登记入口"),
+    "notify": ("controller.notifiers:notify", "Where alerts go beside MQTT. 通知渠道"),
     "command": ("controller.command:command", "Tell a gate to do something now. 远程指令"),
     "pass": ("controller.passes:pass_", "Issue, show and revoke signed codes. 签发、查看、吊销通行码"),
     "roster": ("controller.roster:roster", "Say which guards are expected. 排班表"),

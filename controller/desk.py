@@ -60,12 +60,14 @@ class Desk:
         watch: Callable[[], str] = lambda: "",
         retention_days: int = 0,
         people: PeopleSection = PEOPLE,
+        pace: Callable[[int, float], None] | None = None,
     ) -> None:
         self._store = store
         self._rules = rules
         self._inbox = inbox
         self._say = say
         self._watch = watch
+        self._pace = pace
         self._return_s = max(return_s, rules.offline_grace_s)
         self._quarantine = Quarantine(store)
         self._retention = Retention(store, retention_days)
@@ -128,7 +130,7 @@ class Desk:
             self._told.clear()
 
     def _work(self, heard: list[Heard], *, tick: bool) -> None:
-        at = now()
+        at, began = now(), time.monotonic()
         with self._store.transaction():
             intake = Intake(self._store, self._quarantine, rules=self._rules, at=at, people=self._people)
             for each in heard:
@@ -143,6 +145,8 @@ class Desk:
         self._clear(intake.alerts)
         if self._up:
             self._sites.tell(intake.elsewhere, at)
+        if self._pace:
+            self._pace(len(heard), time.monotonic() - began)
         if tick:
             self._policy()
             self._retention.look(at)

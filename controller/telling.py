@@ -59,6 +59,7 @@ ALERTS: Final[dict[str, Text]] = {
     "crowding": Text("排队拥挤", "crowding"),
     "poster_unreadable": Text("入口码无法识读", "poster unreadable"),
     "poster_foreign": Text("出现非本入口的码", "foreign poster"),
+    "notifier_failed": Text("通知渠道故障", "notifier failed"),
 }
 REFUSALS: Final[dict[str, Text]] = rules.REFUSED | {
     "twice": Text("同一密钥重复连接", "a second connection with one key"),
