@@ -13,7 +13,7 @@ from typing import Protocol
 
 import click
 
-from controller import asyncapi, readers
+from controller import asyncapi, datasette, doctor, readers
 from controller.authority import AuthorityError
 from controller.config import Config, configured
 from controller.database import StoreError
@@ -150,7 +150,7 @@ def run(*, config: Config) -> None:
         raise click.ClickException(f"{config.store.path}: {error}") from error
 
 
-for each in (init, broker, refusals, readers.command, asyncapi.command):
+for each in (init, broker, refusals, readers.command, asyncapi.command, datasette.command, doctor.command):
     controller.add_command(each)
 
 

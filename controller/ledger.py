@@ -151,6 +151,11 @@ class Ledger:
         with self._turn:
             return [name for (name,) in self._db.execute("SELECT name FROM gates WHERE revoked_at IS NULL")]
 
+    def ends(self) -> dict[str, int]:
+        """Return when the certificates of the gates in force end; 0: not known."""
+        with self._turn:
+            return dict(self._db.execute("SELECT name, certified_until FROM gates WHERE revoked_at IS NULL").fetchall())
+
     # Readers
 
     def admitted(self, reader: Reader) -> None:

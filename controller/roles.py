@@ -162,6 +162,11 @@ class Roles:
                 self.add(place_of(name), name)
         return sorted(mistaken)
 
+    def known(self) -> set[str]:
+        """Return the names of all clients that the broker knows, beside our own."""
+        clients, _ = self._everybody()
+        return clients - {CONTROLLER}
+
     def _admit(self, readers: dict[str, Reader]) -> None:
         """Make the broker know these readers, by the names of their clients, and no others."""
         clients, roles = self._everybody()
