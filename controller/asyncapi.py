@@ -38,6 +38,8 @@ WORDS: Final = (
     Word(f"{REPLY}<verb>", messages.Reply, "gate", retained=False, qos=1),
     Word("ack", messages.Ack, "controller", retained=False, qos=0),
     Word("alert/<kind>", messages.Alert, "controller", retained=True, qos=1),
+    Word("occupancy", messages.Inside, "controller", retained=True, qos=1),
+    Word("seen", messages.Elsewhere, "controller", retained=False, qos=0),
     Word("policy/desired", messages.Desired, "controller", retained=True, qos=1),
     Word(f"{COMMAND}<verb>", messages.Command, "controller", retained=False, qos=1),
 )

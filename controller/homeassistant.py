@@ -59,6 +59,8 @@ NAMES: Final[dict[str, Text]] = {
     "refusals": Text("拒绝次数", "Refusals"),
     "passages": Text("通过人次", "Passages"),
     "unscanned": Text("未扫码通过", "Unscanned passages"),
+    "waiting": Text("排队人数", "People waiting"),
+    "inside": Text("场内人数", "People inside"),
     "spool_depth": Text("待上传记录", "Events waiting"),
     "clock": Text("时钟", "Clock"),
     "faults": Text("故障数", "Faults"),
@@ -150,6 +152,7 @@ def _states(place: Place, tongue: Language) -> dict[str, Document]:
         "staffing": sensor("staffing", device_class="enum", options=list(get_args(Staffing))),
         "staffing_since": sensor("staffing_since", device_class="timestamp"),
         **{name: count(name) for name in ("grants", "refusals", "passages", "unscanned")},
+        **{name: sensor(name, state_class="measurement") for name in ("waiting", "inside")},
         "spool_depth": sensor("spool_depth", state_class="measurement", entity_category="diagnostic"),
         "clock": sensor("clock", device_class="enum", options=list(get_args(ClockState)), entity_category="diagnostic"),
         "faults": sensor(

@@ -33,7 +33,7 @@ from controller.store import Store
 HERE: Final = "127.0.0.1"  # Prometheus is here as well, or a proxy that knows who may see this
 AT_ONCE: Final = 10  # callers
 PLACE: Final = ("site", "entrance")
-COUNTED: Final = ("grants", "refusals", "passages", "unscanned", "spool_depth")  # of a State
+COUNTED: Final = ("grants", "refusals", "passages", "unscanned", "spool_depth", "waiting", "inside")  # of a State
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 MESSAGES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -106,7 +106,7 @@ class Entrances(Collector):
                 staffed.add_metric((*place, row["staffing"]), float(bool(row["online"])))
             state = json.loads(row["state"]) if row["state"] else {}
             for name, family in counted.items():
-                if name in state:
+                if state.get(name) is not None:
                     family.add_metric(place, float(state[name]))
         yield from (online, staffed, faults, unsure, policy, *counted.values())
         yield GaugeMetricFamily(

@@ -19,10 +19,10 @@ from controller.alerts import Changes
 from controller.broker import Broker
 from controller.config import Config, NotifySection, Route, load
 from controller.database import now
+from controller.facts import Finding
 from controller.notifiers import addresses
 from controller.postman import Postman, Send, read
 from controller.routes import Key
-from controller.rules import Finding
 from controller.store import Store
 from device.settings import SettingsError
 from device.wire.messages import Alert, Place, Text

@@ -14,6 +14,7 @@ from device.wire.plain import harmless
 from device.wire.words import Language, say
 
 State = Literal["ok", "warn", "fail", "skipped"]
+LONGEST: Final = 1000  # characters of what a check found
 NOTHING: Final = Text("", "")
 HEADS: Final = (
     Text("检查", "check"),
@@ -47,7 +48,7 @@ def row(found: Finding, tongue: Language) -> dict[str, Any]:
     return {
         "check": found.name,
         "state": found.state,
-        "detail": harmless(say(found.detail, tongue)),
+        "detail": harmless(say(found.detail, tongue), LONGEST),
         "fix": "" if found.state == "ok" else say(found.fix, tongue),
     }
 
@@ -57,7 +58,7 @@ def table(findings: Iterable[Finding], names: Mapping[str, Text], tongue: Langua
     made = Table(*(say(head, tongue) for head in HEADS), box=SIMPLE)
     for found in findings:
         mark, colour, word = MARKS[found.state]
-        text = Cell(harmless(say(found.detail, tongue)))
+        text = Cell(harmless(say(found.detail, tongue), LONGEST))
         if found.state != "ok" and found.fix.en:
             text.append(f"\n→ {say(found.fix, tongue)}", style=colour)
         made.add_row(say(names[found.name], tongue), Cell(f"{mark} {say(word, tongue)}", style=colour), text)
