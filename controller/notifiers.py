@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import stat
+import time
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
@@ -97,9 +98,12 @@ class Notifiers:
             each.start()
 
     def stop(self) -> None:
-        """End."""
+        """End, all of them within the time that one has."""
+        deadline = time.monotonic() + postman.STOP_S
         for each in self.postmen:
-            each.stop()
+            each.leave()
+        for each in self.postmen:
+            each.stop(deadline - time.monotonic())
 
     def _complaints(self, name: str) -> list[Alert]:
         """Return which of the others do not get through."""

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 EVERY_S: Final = 1.0  # between looks at what is open
 FIRST_S: Final = 2.0  # after a failure; then twice as long, each time
 LONGEST_S: Final = 300.0
+STOP_S: Final = 5.0  # for a message under way when we are to end
 FAILING_S: Final = 30.0  # of failing before the others are told
 
 Type = Literal["info", "success", "warning", "failure"]  # as Apprise calls them
@@ -91,11 +92,15 @@ class Postman:
         """Begin."""
         self.thread.start()
 
-    def stop(self) -> None:
-        """End, within the time a message may take; one that takes longer is left behind."""
+    def leave(self) -> None:
+        """Begin no other message."""
         self._over.set()
+
+    def stop(self, within_s: float = STOP_S) -> None:
+        """End; a message that takes longer is left behind, and told again after the start."""
+        self.leave()
         if self.thread.is_alive():
-            self.thread.join(timeout=5)
+            self.thread.join(timeout=max(0.0, within_s))
         if not self.thread.is_alive():
             self._store.close()
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 import http.server
 import json
 import logging
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,14 +22,14 @@ from controller.broker import Broker
 from controller.config import Config, NotifySection, Route, load
 from controller.database import now
 from controller.facts import Finding
-from controller.notifiers import addresses
+from controller.notifiers import Notifiers, addresses
 from controller.postman import Postman, Send, read
 from controller.routes import Key
 from controller.store import Store
 from device.settings import SettingsError
 from device.wire.messages import Alert, Place, Text
 from menshen import main
-from tests.bystanders import PLACE, Gate, configured, running, wait
+from tests.bystanders import PATIENCE_S, PLACE, Gate, configured, running, wait
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 AT = datetime(2026, 11, 24, 1, 15, tzinfo=UTC)  # 09:15 in Shanghai
@@ -273,7 +275,7 @@ def test_who_does_not_answer_delays_nobody_and_is_told_what_is_true_when_back(
     assert failing.record.failing_since is None
     said = [record.message for record in caplog.records if send.name in record.message]
     assert len(said) == 2  # that it fails, and that it no longer does; not each attempt
-    assert read(scene.folder, send.name).told == {"expo/north fire": "critical"}
+    wait(lambda: read(scene.folder, send.name).told == {"expo/north fire": "critical"})
 
 
 def test_what_a_notifier_raises_is_a_failure_and_no_end(scene: Scene) -> None:
@@ -298,6 +300,24 @@ def test_the_others_are_told_of_one_that_fails(scene: Scene, phone: Answering) -
     scene.postman(send, others=lambda: [complaint], kinds=["tamper"], places=["fair"], language="en")
     wait(lambda: bool(phone.said))
     assert phone.titles() == ["[critical] controller/dead-1: notifier failed"]
+
+
+def test_many_that_hang_are_left_in_the_time_of_one(tmp_path: Path) -> None:
+    """Addresses that take a connection and never answer: systemd waits 15 s for all of us."""
+    with Store(tmp_path / "controller.db") as store, store.transaction():
+        store.save(Changes({(store.entrance(PLACE), "fire"): finding()}, {}, {}), now())
+    silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+    urls = secret(tmp_path, *(f"json://127.0.0.1:{each.getsockname()[1]}/?rto=8" for each in silent))
+    built = Notifiers(NotifySection(route=(route(urls=urls),)), tmp_path / "controller.db")
+    built.start()
+    callers = [each.accept()[0] for each in silent]
+    began = time.monotonic()
+    built.stop()
+    assert time.monotonic() - began < 6.5
+    for each in [*callers, *silent]:
+        each.close()
+    for thread in built.threads:
+        thread.join(timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize(
