@@ -16,7 +16,6 @@ from device.eye import START_S, spawn
 from device.kin import belong_to
 from device.looks import FIRST, OTHERS
 from device.retina import BLACK_BELOW, camera
-from device.retina import BLACK_BELOW, belong_to, camera
 from device.wire.checkup import Finding, both
 from device.wire.messages import Text
 from hardware.parts import CameraError, Frame, Grey
