@@ -25,6 +25,7 @@ COMMANDS = {
     "rules": ("controller.replay:rules", "Try rules on what was, before they are in force. 试用规则"),
     "entrance": ("controller.registry:entrance", "Register entrances. 登记入口"),
     "user": ("controller.users:user", "Say who may sign in at the board. 看板用户"),
+    "notify": ("controller.notifiers:notify", "Where alerts go beside MQTT. 通知渠道"),
     "command": ("controller.command:command", "Tell a gate to do something now. 远程指令"),
     "pass": ("controller.passes:pass_", "Issue, show and revoke signed codes. 签发、查看、吊销通行码"),
     "roster": ("controller.roster:roster", "Say which guards are expected. 排班表"),

@@ -207,6 +207,7 @@ class Info(Message, frozen=True, kw_only=True):
     version: str
     python: str
     parts: dict[str, str]
+    commands: tuple[str, ...] = ()  # the verbs this gate obeys
 
 
 class State(Message, frozen=True, kw_only=True):
