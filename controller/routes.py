@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from controller import telling
-from controller.alerts import INHIBITED_BY
 from controller.config import Route, Severity
+from controller.rules import INHIBITED_BY
 from device.wire.messages import Alert, Place, Text
 from device.wire.plain import harmless
 from device.wire.words import Language, say
@@ -79,7 +79,7 @@ def news(route: Route, told: Mapping[Key, str], alerts: Collection[Alert], at: d
     ]
     raised.sort(key=lambda each: -_rank(each.severity))
     over = [
-        News(key, severity, None, unknown=Key(key.place, INHIBITED_BY.get(key.kind, "")) in still)
+        News(key, severity, None, unknown=any(Key(key.place, by) in still for by in INHIBITED_BY.get(key.kind, ())))
         for key, severity in told.items()
         if key not in still
     ]
