@@ -24,6 +24,7 @@ COMMANDS = {
     "journal": ("controller.alertbook:journal", "Read and check what was done about alerts. 告警日志"),
     "rules": ("controller.replay:rules", "Try rules on what was, before they are in force. 试用规则"),
     "entrance": ("controller.registry:entrance", "Register entrances. 登记入口"),
+    "notify": ("controller.notifiers:notify", "Where alerts go beside MQTT. 通知渠道"),
     "command": ("controller.command:command", "Tell a gate to do something now. 远程指令"),
     "pass": ("controller.passes:pass_", "Issue, show and revoke signed codes. 签发、查看、吊销通行码"),
     "roster": ("controller.roster:roster", "Say which guards are expected. 排班表"),

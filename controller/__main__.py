@@ -9,22 +9,41 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import click
 
+from controller import asyncapi, datasette, doctor, readers
 from controller.authority import AuthorityError
 from controller.config import Config, configured
 from controller.database import StoreError
 from controller.desk import Desk, DeskError, Told
+from controller.homeassistant import HomeAssistant
 from controller.installation import Installation, init
+from controller.metrics import Meter
+from controller.notifiers import Notifiers
 from controller.porter import Porter
 from controller.sentry import broker, refusals
 from controller.store import Store
-from device.settings import example
+from device.settings import SettingsError, example
 from device.wire.link import Link, LinkChanged, LinkSaid
 from device.wire.threads import Fallen
 
 log = logging.getLogger(__name__)
+
+
+class Outlet(Protocol):
+    """What lets people and programs know, beside MQTT; none of it is in the desk's way."""
+
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """Return those that have to be alive."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End."""
 
 
 class Controller:
@@ -35,6 +54,10 @@ class Controller:
         self.porter = _porter(config, self.inbox.put)
         self.store = Store(Path(config.store.path))
         self.link = Link(config.wire, name="controller", hear=("menshen/#",), put=self._heard)
+        self.notifiers = Notifiers(config.notify, Path(config.store.path))
+        self.meter = _meter(config, self.notifiers, self.inbox.qsize)
+        homeassistant = _homeassistant(config)
+        self.outlets: list[Outlet] = [each for each in (self.notifiers, self.meter, homeassistant) if each]
         self.fallen = Fallen()
         self.desk = Desk(
             store=self.store,
@@ -45,6 +68,7 @@ class Controller:
             watch=self._dead,
             retention_days=config.store.retention_days,
             people=config.people,
+            pace=self.meter.pace.note if self.meter else None,
         )
 
     def _heard(self, said: LinkSaid) -> None:
@@ -53,16 +77,21 @@ class Controller:
             self.porter.inbox.put(said)
 
     def _dead(self) -> str:
-        return self.fallen.among([self.link.thread, *(self.porter.threads if self.porter else [])])
+        beside = [*self.outlets, *([self.porter] if self.porter else [])]
+        return self.fallen.among([self.link.thread, *(thread for each in beside for thread in each.threads)])
 
     def run(self) -> None:
         """Work until stopped; raise DeskError when a thread died."""
         if self.porter:
             self.porter.start()
         self.link.start()
+        for each in self.outlets:
+            each.start()
         try:
             self.desk.run()
         finally:
+            for each in self.outlets:
+                each.stop()
             self.link.stop()
             if self.porter:
                 self.porter.stop()
@@ -84,6 +113,18 @@ def _porter(config: Config, tell: Callable[[Told], None]) -> Porter | None:
         raise
 
 
+def _meter(config: Config, notifiers: Notifiers, waiting: Callable[[], int]) -> Meter | None:
+    if not config.metrics.port:
+        return None
+    return Meter(Path(config.store.path), port=config.metrics.port, postmen=notifiers.postmen, waiting=waiting)
+
+
+def _homeassistant(config: Config) -> HomeAssistant | None:
+    if not config.homeassistant.enabled:
+        return None
+    return HomeAssistant(Path(config.store.path), config.wire, config.homeassistant)
+
+
 @click.group()
 def controller() -> None:
     """Run the operators' side. 运行控制端"""
@@ -95,11 +136,11 @@ def run(*, config: Config) -> None:
     """Keep events and raise alerts until stopped. 开始接收事件和告警"""
     try:
         built = Controller(config)
-    except (AuthorityError, StoreError) as error:
+    except (AuthorityError, StoreError, SettingsError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(
-            f"the port where new gates ask is taken: {error}; is a controller running?"
+            f"a port is taken, of the door for new gates or of [metrics]: {error}; is a controller running?"
         ) from error
     threading.excepthook = built.fallen.hook
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -110,7 +151,7 @@ def run(*, config: Config) -> None:
         raise click.ClickException(f"{config.store.path}: {error}") from error
 
 
-for each in (init, broker, refusals):
+for each in (init, broker, refusals, readers.command, asyncapi.command, datasette.command, doctor.command):
     controller.add_command(each)
 
 

@@ -31,6 +31,7 @@ from device.wire.messages import MessageError, Place
 CONTROLLER: Final = "controller"  # the name of the one client that is no gate
 CA_LIFE: Final = timedelta(days=3650)
 GATE_LIFE: Final = timedelta(days=90)
+READER_LIFE: Final = timedelta(days=365)  # nothing renews it
 EARLY: Final = timedelta(days=1)  # certificates begin before now: the other side's clock may be behind
 
 MARKS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -62,7 +63,12 @@ def name_for(place: Place) -> str:
             f"{place}: a certificate's name holds site and entrance of {LONGEST} characters together, and these have "
             f"{used}: choose a shorter id"
         )
-    return f"{place.site}.{place.entrance}.{''.join(secrets.choice(MARKS) for _ in range(MARK_CHARS))}"
+    return f"{place.site}.{place.entrance}.{mark()}"
+
+
+def mark() -> str:
+    """Return what tells a client from an earlier one of its name."""
+    return "".join(secrets.choice(MARKS) for _ in range(MARK_CHARS))
 
 
 def place_of(name: str) -> Place:
@@ -155,6 +161,12 @@ class Authority:
         place_of(name)
         builder = _from_now(GATE_LIFE, now)
         return self._sign(builder, name, key, ExtendedKeyUsageOID.CLIENT_AUTH).decode()
+
+    def reader(self, name: str) -> tuple[bytes, bytes]:
+        """Return key and certificate for a program of somebody else's."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        usage = ExtendedKeyUsageOID.CLIENT_AUTH
+        return _private(key), self._sign(_from_now(READER_LIFE), name, key.public_key(), usage)
 
     def read(self, pem: str, now: datetime) -> Certified:
         """Return what a gate's certificate says; raise AuthorityError unless we gave it and it is still good."""

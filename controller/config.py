@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 import msgspec
@@ -20,10 +21,15 @@ from controller import doors
 from device import settings
 from device.wire.link import Wire
 from device.wire.messages import Id
+from device.wire.words import Language
 
 VARIABLE: Final = "MENSHEN_CONTROLLER"
 SYSTEM: Final = Path("/etc/menshen/controller.toml")
 AUTHORITY: Final = "authority"  # the installation's folder, beside the database
+
+
+Severity = Literal["info", "warning", "critical"]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
 
 
 class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,6 +174,55 @@ class IdentitySection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
 
 
+class HomeAssistantSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Entrances as devices of Home Assistant, by MQTT discovery; see docs/integrations.md."""
+
+    enabled: Annotated[bool, Meta(description="whether the devices are said at all")] = False
+    prefix: Annotated[
+        str, Meta(pattern=r"^(?!menshen$)[A-Za-z0-9_-]+\Z", description="the discovery prefix Home Assistant is set to")
+    ] = "homeassistant"
+    commands: Annotated[
+        bool, Meta(description="whether there are buttons for the commands that a gate obeys: [commands] allow, there")
+    ] = False
+    language: Annotated[Language, Meta(description="of the entities' names")] = "zh"
+
+
+class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """One way out to people."""
+
+    name: Id
+    urls: Annotated[str, Meta(description="file with one Apprise URL a line, which nobody else may read")]
+    kinds: Annotated[tuple[str, ...], Meta(description="kinds of alert; none: all")] = ()
+    severity: Annotated[Severity, Meta(description="the least that is told")] = "warning"
+    places: Annotated[tuple[str, ...], Meta(description="site or site/entrance; none: all")] = ()
+    from_: Annotated[TimeOfDay, Meta(description="HH:MM")] = "00:00"
+    to: Annotated[TimeOfDay, Meta(description="HH:MM; the same as from: all day; less: past midnight")] = "00:00"
+    language: Annotated[Language, Meta(description="of what is told")] = "zh"
+    recovered: Annotated[bool, Meta(description="whether it is also told that an alert is over")] = True
+    messages: Annotated[int, Meta(ge=1, le=1000, description="messages in a window; what is more is told together")] = 5
+    window_s: Annotated[float, Meta(ge=0, le=86400, description="seconds of a window")] = 60.0
+
+
+class NotifySection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where alerts go, beside MQTT; see docs/integrations.md."""
+
+    timezone: Annotated[str, Meta(description="IANA name; the routes' hours are read in it")] = "Asia/Shanghai"
+    route: Annotated[
+        tuple[Route, ...],
+        Meta(
+            description="ways out to people, or each as a table [[notify.route]]; urls: a file with one Apprise URL a "
+            "line; severity: the least; from and to: hours; what is more than messages in window_s is told together",
+            examples=[(Route(name="duty-room", urls="/etc/menshen/duty-room.urls", places=("expo",)),)],
+        ),
+    ] = ()
+
+
+class MetricsSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Numbers for Prometheus, on loopback; see docs/integrations.md."""
+
+    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port of /metrics, such as 9478; 0: none")] = 0
+
+
 class PassesSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What signs the passes issued here."""
 
@@ -186,6 +241,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     rules: RulesSection = RulesSection()
     alerts: AlertsSection = AlertsSection()
     people: PeopleSection = PeopleSection()
+    homeassistant: HomeAssistantSection = HomeAssistantSection()
+    notify: NotifySection = NotifySection()
+    metrics: MetricsSection = MetricsSection()
     passes: PassesSection = PassesSection()
 
 
@@ -198,6 +256,12 @@ def read(path: Path | None) -> Config:
     if named is None and SYSTEM.exists():
         named = SYSTEM
     config = settings.load(Config, named) if named else _own()
+    try:
+        ZoneInfo(config.notify.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise settings.SettingsError(
+            f"{named}: notify.timezone: {config.notify.timezone!r} is no IANA time zone, such as Asia/Shanghai"
+        ) from error
     if config.identity.folder and config.wire != Wire():
         raise settings.SettingsError(f"{named}: identity.folder says where the broker is: leave out [wire]")
     return config

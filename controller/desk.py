@@ -79,6 +79,7 @@ class Desk:
         retention_days: int = 0,
         clock: Callable[[], datetime] = now,
         people: PeopleSection = PEOPLE,
+        pace: Callable[[int, float], None] | None = None,
     ) -> None:
         self._store = store
         self._rules = rules
@@ -88,6 +89,7 @@ class Desk:
         self._crier = Crier(say, alerts.update_s)
         self._watch = watch
         self._clock = clock
+        self._pace = pace
         self._return_s = max(return_s, rules.offline_grace_s)
         self._quarantine = Quarantine(store)
         self._retention = Retention(store, retention_days)
@@ -161,7 +163,7 @@ class Desk:
             self._told.clear()
 
     def _work(self, heard: list[Heard], *, tick: bool) -> None:
-        at = self._clock()
+        at, began = self._clock(), time.monotonic()
         with self._store.transaction():
             intake = Intake(
                 self._store, self._quarantine, rules=self._rules, at=at, people=self._people, tries=self._tries
@@ -182,6 +184,8 @@ class Desk:
             self._announce(only, at)
             self._clear(intake.alerts)
             self._sites.tell(intake.elsewhere, at)
+        if self._pace:
+            self._pace(len(heard), time.monotonic() - began)
         if tick:
             self._policy()
             self._retention.look(at)

@@ -118,7 +118,7 @@ class Registrar:
 
     def agree(self) -> bool:
         """Make the broker follow the book; to be called whenever the broker is there again. False: it is not."""
-        return self._tell(lambda roles: roles.agree(self._ledger.names()))
+        return self._tell(lambda roles: roles.agree(self._ledger.names(), self._ledger.readers()))
 
     def _claimant(self, request: EnrolRequest) -> tuple[Place, bytes]:
         """Return the entrance a request is for, and the key that proves the answer."""

@@ -69,7 +69,7 @@ class Installation:
 
     def prepare(self) -> Path:
         """Write the roles for mosquitto's next start, from the book, and return its configuration."""
-        mosquitto.write_roles(self.folder / "broker", self.ledger.names())
+        mosquitto.write_roles(self.folder / "broker", self.ledger.names(), self.ledger.readers())
         return self.folder / "broker" / mosquitto.CONFIG
 
 

@@ -13,6 +13,7 @@ from device.wire.messages import Place
 
 BUSY_S: Final = 10.0  # seconds to wait for another program that writes
 REFUSALS: Final = 1000  # rows
+READERS: Final = "reader."  # what their clients' names begin with; a gate's name has two dots
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS claims ( -- one an entrance: a new code replaces the old
@@ -32,6 +33,13 @@ CREATE TABLE IF NOT EXISTS gates (
     revoked_at INTEGER -- NULL: in force
 );
 CREATE UNIQUE INDEX IF NOT EXISTS one_gate_an_entrance ON gates (site, entrance) WHERE revoked_at IS NULL;
+CREATE TABLE IF NOT EXISTS readers ( -- other programs that may listen, and say some commands
+    name TEXT PRIMARY KEY,
+    mark TEXT NOT NULL, -- behind the name in its certificate
+    prefix TEXT NOT NULL, -- Home Assistant's discovery prefix
+    commands TEXT NOT NULL, -- the verbs it may say, with spaces between them
+    certified_until INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS refusals ( -- by the broker
     kind TEXT NOT NULL, -- see controller/refusals.py; revoked: a name that is not in force came back
     who TEXT NOT NULL, -- a gate's name, an address, or nothing where the broker does not say
@@ -53,6 +61,21 @@ class Noted(NamedTuple):
     first_at: int
     last_at: int
     times: int
+
+
+class Reader(NamedTuple):
+    """A program of somebody else's that may listen on the broker."""
+
+    name: str
+    mark: str  # random: whoever has the key of an earlier one of this name has another
+    prefix: str = "homeassistant"
+    commands: tuple[str, ...] = ()
+    until: int = 0  # when its certificate ends
+
+    @property
+    def client(self) -> str:
+        """Return the name in its certificate."""
+        return f"{READERS}{self.name}-{self.mark}"
 
 
 class Ledger:
@@ -127,6 +150,32 @@ class Ledger:
         """Return the names of all gates in force."""
         with self._turn:
             return [name for (name,) in self._db.execute("SELECT name FROM gates WHERE revoked_at IS NULL")]
+
+    def ends(self) -> dict[str, int]:
+        """Return when the certificates of the gates in force end; 0: not known."""
+        with self._turn:
+            return dict(self._db.execute("SELECT name, certified_until FROM gates WHERE revoked_at IS NULL").fetchall())
+
+    # Readers
+
+    def admitted(self, reader: Reader) -> None:
+        """Let a program listen, or change what it may do."""
+        with self._writing() as db:
+            row = (reader.name, reader.mark, reader.prefix, " ".join(reader.commands), reader.until)
+            db.execute("INSERT OR REPLACE INTO readers VALUES (?, ?, ?, ?, ?)", row)
+
+    def dismissed(self, name: str) -> bool:
+        """Let a program listen no longer. False: none of this name did."""
+        with self._writing() as db:
+            return db.execute("DELETE FROM readers WHERE name = ?", (name,)).rowcount > 0
+
+    def readers(self) -> list[Reader]:
+        """Return the programs that may listen."""
+        with self._turn:
+            rows = self._db.execute("SELECT name, mark, prefix, commands, certified_until FROM readers ORDER BY name")
+            return [
+                Reader(name, mark, prefix, tuple(verbs.split()), until) for name, mark, prefix, verbs, until in rows
+            ]
 
     # What the broker refused
 

@@ -13,6 +13,7 @@ from typing import Final
 from controller import roles
 from controller.authority import Authority, replace_secret
 from controller.broker import BrokerError, find
+from controller.ledger import Reader
 
 CONFIG: Final = "mosquitto.conf"
 KNOWN: Final = "dynamic-security.json"  # written before each start, and by mosquitto after each change
@@ -103,6 +104,6 @@ def write(folder: Path, authority: Authority, host: str, *, gates: int, own: int
     replace_secret(folder / CONFIG, text.encode())
 
 
-def write_roles(folder: Path, names: Collection[str]) -> None:
-    """Write what mosquitto begins with: the controller and these gates."""
-    replace_secret(folder / KNOWN, roles.document(names))
+def write_roles(folder: Path, names: Collection[str], readers: Collection[Reader] = ()) -> None:
+    """Write what mosquitto begins with: the controller, these gates and readers."""
+    replace_secret(folder / KNOWN, roles.document(names, readers))

@@ -16,8 +16,9 @@ from typing import Any, Final, Self
 
 from controller.authority import CONTROLLER, place_of
 from controller.journal import TOPIC as JOURNAL
+from controller.ledger import READERS, Reader
 from device.wire.link import Heard, Link, LinkChanged, LinkSaid, Wire
-from device.wire.messages import ROOT, Place, Status, encode
+from device.wire.messages import COMMAND, ROOT, Place, Status, encode
 
 CONTROL: Final = "$CONTROL/dynamic-security/v1"
 ANSWERS: Final = f"{CONTROL}/response"
@@ -36,6 +37,8 @@ CONTROLLER_SAYS: Final = (
     "occupancy",
     "status",
 )  # status: of a gate it cut off
+
+DEVICES: Final = ("+/device/+/config", "+/device/+/alerts")  # Home Assistant's, below whatever prefix it is set to
 
 Command = dict[str, Any]  # as mosquitto's plugin has it; so is an access rule
 
@@ -60,20 +63,39 @@ def gate_rules(place: Place) -> list[Command]:
 
 def controller_rules() -> list[Command]:
     """Return what the controller may do: hear all gates, answer them, and change these rules."""
-    hears = [f"{ROOT}/#", "$SYS/#", ANSWERS]
+    hears = [f"{ROOT}/#", "$SYS/#", ANSWERS, *DEVICES]
     return [
-        *_allow("publishClientSend", [CONTROL, JOURNAL, *(f"{ROOT}/+/+/{word}" for word in CONTROLLER_SAYS)]),
+        *_allow("publishClientSend", [CONTROL, JOURNAL, *(f"{ROOT}/+/+/{word}" for word in CONTROLLER_SAYS), *DEVICES]),
         *_allow("publishClientReceive", hears),
         *_allow("subscribePattern", hears),
     ]
 
 
-def document(names: Collection[str]) -> bytes:
-    """Return the file that mosquitto's plugin begins with: the controller, these gates, and nobody else."""
+def reader_rules(reader: Reader) -> list[Command]:
+    """Return what another program may do: hear all but what gates are to hold, and say the commands it was given.
+
+    A policy may hold secrets by which some issuers sign. Home Assistant says its own birth and will.
+    """
+    hears = [f"{ROOT}/#", f"{reader.prefix}/#"]
+    says = [f"{reader.prefix}/status", *(f"{ROOT}/+/+/{COMMAND}{verb}" for verb in reader.commands)]
+    secret = {"acltype": "publishClientReceive", "topic": f"{ROOT}/+/+/policy/#", "allow": False, "priority": 1}
+    return [
+        secret,
+        *_allow("publishClientSend", says),
+        *_allow("publishClientReceive", hears),
+        *_allow("subscribePattern", hears),
+    ]
+
+
+def document(names: Collection[str], readers: Iterable[Reader] = ()) -> bytes:
+    """Return the file that mosquitto's plugin begins with: the controller, these gates and readers, nobody else."""
     kinds = ("publishClientSend", "publishClientReceive", "subscribe", "unsubscribe")
     places = {name: place_of(name) for name in names}
     clients = {CONTROLLER: CONTROLLER} | {name: str(place) for name, place in places.items()}
     rules = {CONTROLLER: controller_rules()} | {str(place): gate_rules(place) for place in places.values()}
+    for reader in readers:
+        clients[reader.client] = reader.client
+        rules[reader.client] = reader_rules(reader)
     file = {
         "defaultACLAccess": dict.fromkeys(kinds, False),
         "clients": [{"username": name, "roles": [{"rolename": role}]} for name, role in clients.items()],
@@ -129,8 +151,9 @@ class Roles:
             self._link.say(place.topic("status"), gone, qos=1, retain=True)
         return bool(removal)
 
-    def agree(self, wanted: Collection[str]) -> list[Place]:
-        """Make the broker know these gates and no others; return the entrances where it was mistaken."""
+    def agree(self, wanted: Collection[str], readers: Iterable[Reader] = ()) -> list[Place]:
+        """Make the broker know these gates and readers and no others; return the entrances where it was mistaken."""
+        self._admit({reader.client: reader for reader in readers})
         gates, _ = self._known()
         mistaken = {place_of(name) for name in gates.symmetric_difference(wanted)}
         for place in mistaken:
@@ -140,10 +163,36 @@ class Roles:
                 self.add(place_of(name), name)
         return sorted(mistaken)
 
+    def known(self) -> set[str]:
+        """Return the names of all clients that the broker knows, beside our own."""
+        clients, _ = self._everybody()
+        return clients - {CONTROLLER}
+
+    def _admit(self, readers: dict[str, Reader]) -> None:
+        """Make the broker know these readers, by the names of their clients, and no others."""
+        clients, roles = self._everybody()
+        ours = {name for name in clients | roles if name.startswith(READERS)}
+        commands: list[Command] = []
+        for name in ours - readers.keys():
+            commands += [{"command": "deleteClient", "username": name}] if name in clients else []
+            commands += [{"command": "deleteRole", "rolename": name}] if name in roles else []
+        for name in readers.keys() - ours:
+            commands += [
+                {"command": "createRole", "rolename": name, "acls": reader_rules(readers[name])},
+                {"command": "createClient", "username": name, "roles": [{"rolename": name}]},
+            ]
+        if commands:
+            self._tell(*commands)
+
     def _known(self) -> tuple[set[str], set[str]]:
         """Return the names of the gates and of the roles that the broker knows."""
+        clients, roles = self._everybody()
+        return {name for name in clients if name != CONTROLLER and not name.startswith(READERS)}, roles
+
+    def _everybody(self) -> tuple[set[str], set[str]]:
+        """Return the names of all clients and roles that the broker knows."""
         clients, roles = self._tell({"command": "listClients"}, {"command": "listRoles"})
-        return {name for name in clients["data"]["clients"] if name != CONTROLLER}, set(roles["data"]["roles"])
+        return set(clients["data"]["clients"]), set(roles["data"]["roles"])
 
     def _tell(self, *commands: Command) -> list[Command]:
         """Send commands, which the broker carries out in one go, and return its answers."""

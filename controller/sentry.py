@@ -67,7 +67,7 @@ class Sentry:
         with self._turn:
             noted, self._noted = self._noted, {}
         if noted:
-            welcome = {CONTROLLER, *self._ledger.names()}
+            welcome = {CONTROLLER, *self._ledger.names(), *(reader.client for reader in self._ledger.readers())}
             refused = [each for each in noted.values() if each.kind != "connected" or each.who not in welcome]
             self._ledger.refused(
                 [each._replace(kind="revoked") if each.kind == "connected" else each for each in refused],

@@ -66,6 +66,7 @@ ALERTS: Final[dict[str, Text]] = {
     "gate_fault": Text("设备故障", "gate fault"),
     "config_drift": Text("策略未生效", "policy not in force"),
     "silent_entrance": Text("长时间无事件", "silent entrance"),
+    "notifier_failed": Text("通知渠道故障", "notifier failed"),
 }
 REFUSALS: Final[dict[str, Text]] = rules.REFUSED | {
     "twice": Text("同一密钥重复连接", "a second connection with one key"),

@@ -204,7 +204,8 @@ def _info(config: Config) -> Info:
         "thermometer": config.thermometer.driver,
         "pins": config.pins.driver,
     }
-    return Info(version=importlib.metadata.version("menshen"), python=platform.python_version(), parts=parts)
+    version = importlib.metadata.version("menshen")
+    return Info(version=version, python=platform.python_version(), parts=parts, commands=config.commands.allow)
 
 
 def _play(gate: Gate) -> None:

@@ -9,33 +9,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text as Cell
 
 from device.__main__ import thermometer
-from device.checks import Finding, State, lens, line, machine, papers, parts
+from device.checks import lens, line, machine, papers, parts
 from device.clock import machine as clocks
 from device.config import Config
 from device.floor import read
+from device.wire.checkup import Finding, row, table
 from device.wire.messages import Text
-from device.wire.plain import harmless
-from device.wire.words import Language, language, say
+from device.wire.words import language, say
 
 WIDE: Final = 120  # columns where there is no terminal to ask
-LONGEST: Final = 1000  # characters of what a check found
-MARKS: Final[dict[State, tuple[str, str, Text]]] = {
-    "ok": ("✓", "green", Text("正常", "ok")),
-    "warn": ("!", "yellow", Text("注意", "warn")),
-    "fail": ("✗", "bold red", Text("故障", "fail")),
-    "skipped": ("-", "dim", Text("未查", "skipped")),
-}
 CHECKS: Final[dict[str, Text]] = {
     "config": Text("配置", "configuration"),
     "site_key": Text("站点密钥", "site key"),
@@ -115,29 +105,6 @@ def _wired(config: Config, show: Callable[[Text], None] | None, *, pulse: bool) 
         yield parts.pulse(factory, config)
 
 
-def row(found: Finding, tongue: Language) -> dict[str, Any]:
-    """Return a finding for programs."""
-    return {
-        "check": found.name,
-        "state": found.state,
-        "detail": harmless(say(found.detail, tongue), LONGEST),
-        "fix": "" if found.state == "ok" else say(found.fix, tongue),
-    }
-
-
-def table(findings: list[Finding], tongue: Language) -> Table:
-    """Return the findings for people."""
-    heads = (Text("检查", "check"), Text("结果", "result"), Text("说明，以及怎么办", "what was found, and what to do"))
-    made = Table(*(say(head, tongue) for head in heads), box=SIMPLE)
-    for found in findings:
-        mark, colour, word = MARKS[found.state]
-        text = Cell(harmless(say(found.detail, tongue), LONGEST))
-        if found.state != "ok" and found.fix.en:
-            text.append(f"\n→ {say(found.fix, tongue)}", style=colour)
-        made.add_row(say(CHECKS[found.name], tongue), Cell(f"{mark} {say(word, tongue)}", style=colour), text)
-    return made
-
-
 @click.command()
 @click.option("--config", "path", type=click.Path(path_type=Path), default="/etc/menshen/gate.toml", show_default=True)
 @click.option("--show", is_flag=True, help="Show every colour and sound every tune. 依次点灯、鸣响")
@@ -162,12 +129,12 @@ def doctor(*, path: Path, show: bool, pulse: bool, code_s: float, as_json: bool,
         for found in examine(path, pulse=pulse, show=show, code_s=code_s, prompt=prompt):
             findings.append(found)
             if live:
-                live.update(table(findings, tongue), refresh=True)
+                live.update(table(findings, CHECKS, tongue), refresh=True)
     failed = [found for found in findings if found.state == "fail"]
     if as_json:
         click.echo(msgspec.json.encode([row(found, tongue) for found in findings]).decode())
     elif not live:
-        console.print(table(findings, tongue))
+        console.print(table(findings, CHECKS, tongue))
     if failed and not as_json:
         names = ", ".join(say(CHECKS[found.name], tongue) for found in failed)
         console.print(say(Text(f"故障 {len(failed)} 项：{names}", f"{len(failed)} failed: {names}"), tongue))

@@ -16,7 +16,7 @@ CHECKS: Final = {
     "ruff check": ("ruff", "check"),
     "ruff format": ("ruff", "format", "--check"),
     "mypy": ("mypy",),
-    "pytest": ("pytest",),
+    "pytest": ("pytest", "--numprocesses", "2", "--dist", "loadfile"),
 }
 
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 from click.testing import CliRunner
 
 from device import config as configuration
-from device.checks import Finding
 from device.config import Config
 from device.doctor import CHECKS
+from device.wire.checkup import Finding
 from device.wire.link import Wire
 from hardware.levels import Levels
 from hardware.scene import Scene, save

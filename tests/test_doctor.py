@@ -19,11 +19,12 @@ import pytest
 from click.testing import CliRunner
 
 from controller.broker import Broker
-from device.checks import Finding, lens, machine, papers, parts
+from device.checks import lens, machine, papers, parts
 from device.codes.trust import read_site_key
 from device.doctor import CHECKS
 from device.floor import Checked
 from device.timekeeper import Sample
+from device.wire.checkup import Finding
 from device.wire.messages import Desired, encode
 from hardware.levels import Levels
 from hardware.scene import CameraState

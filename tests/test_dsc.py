@@ -82,6 +82,7 @@ def test_rules_and_value_sets_are_read() -> None:
         (json.dumps([entry(ONE), entry(TWO, kid=ONE.trusted.kid)]).encode(), "entry 2: the list calls it"),
         (json.dumps([entry(ONE, rawData="?")]).encode(), "entry 1"),
     ],
+    ids=["empty", "deep", "no entry", "text", "cut", "no PEM", "another's kid", "no DER"],  # keys are new each time
 )
 def test_what_cannot_be_taken_is_named(data: bytes, problem: str) -> None:
     with pytest.raises(KeyFileError, match=problem):

@@ -10,8 +10,10 @@ from tests.fire.offline import TWO_WEEKS, Drained, fill, p99, run
 
 BACKLOG = 20_000  # of them are enough to measure
 ROOM = 100_000_000  # bytes
-RATE = 1000  # events a second
-LATE_S = 1.0
+# How fast it is and how late is measured by `python -m tests.fire.offline`; here is told apart what waits and what not,
+# on whatever machine this runs and whatever else it does.
+RATE = 300  # events a second, a tenth of what was measured
+SHARE = 0.2  # of the time the backlog takes: what waits behind it comes at its end
 
 
 def test_two_weeks_fit_on_the_disk(tmp_path: Path) -> None:
@@ -35,12 +37,12 @@ def test_a_backlog_comes_over_quickly(drained: Drained) -> None:
 
 def test_what_happens_now_does_not_wait_behind_the_backlog(drained: Drained) -> None:
     assert len(drained.live) > 10
-    assert p99(drained.live) < LATE_S
+    assert p99(drained.live) < SHARE * drained.events / drained.rate
 
 
 def test_an_alert_for_what_happens_now_does_not_wait_either(drained: Drained) -> None:
     assert len(drained.alerts) > 10
-    assert p99(drained.alerts) < LATE_S
+    assert p99(drained.alerts) < SHARE * drained.events / drained.rate
 
 
 def test_what_was_refused_long_ago_is_no_news(drained: Drained) -> None:

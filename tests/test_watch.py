@@ -12,16 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import click
 import pytest
 from rich.console import Console
 
+from controller import rules, telling
 from controller.broker import Broker, free_port
 from controller.watch import Lines, follow
 from device.wire.link import Heard, Link, LinkDied, LinkSaid, Wire
-from device.wire.messages import Alert, Commanded, Duty, Fault, Message, Passage, Place, Text, encode
+from device.wire.messages import EVENTS, Alert, Commanded, Duty, Fault, Message, Passage, Place, Text, encode
 from tests.bystanders import PATIENCE_S, PLACE, WHEN, Gate, scan, state
 
 COMMON: dict[str, Any] = {"spool": "a1b2c3", "boot": "b0", "at": WHEN, "mono": 2.5, "clock": "synced"}
@@ -192,3 +193,9 @@ def test_a_dead_connection_ends_it() -> None:
     inbox.put(LinkDied(reason="no more memory"))
     with pytest.raises(click.ClickException, match="no more memory"):
         follow(inbox, Lines("en"), "gate-house")
+
+
+def test_every_kind_of_alert_and_event_has_words_in_both_languages() -> None:
+    assert rules.RULES.keys() <= telling.ALERTS.keys()
+    types = {name for message in EVENTS.values() for name in get_args(get_type_hints(message)["event_type"])}
+    assert types <= telling.TYPES.keys()

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from device.checks import Finding, both
 from device.config import CameraSection
 from device.eye import START_S, spawn
 from device.kin import belong_to
 from device.looks import FIRST, OTHERS
 from device.retina import BLACK_BELOW, camera
+from device.wire.checkup import Finding, both
 from device.wire.messages import Text
 from hardware.parts import CameraError, Frame, Grey
 

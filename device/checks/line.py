@@ -9,8 +9,8 @@ import ssl
 import time
 from typing import Final
 
-from device.checks import Finding, both
 from device.config import Config
+from device.wire.checkup import Finding, both
 from device.wire.link import Link, LinkChanged, LinkSaid, Wire
 from device.wire.messages import COMMAND, Place, Text
 

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Final
 
-from device.checks import Finding, State, both
 from device.config import Config
 from device.floor import Checked
 from device.spool import FLOOR
 from device.timekeeper import Sample
+from device.wire.checkup import Finding, State, both
 from device.wire.messages import Text
 
 ROOT: Final = Path("/")

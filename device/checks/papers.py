@@ -10,13 +10,13 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from device import config as configuration
-from device.checks import Finding, both
 from device.codes.trust import TrustError, read_site_key
 from device.config import Config
 from device.enrol import LEFT
 from device.identity import FILE, Identity, IdentityError
 from device.policy import Policy
 from device.settings import SettingsError
+from device.wire.checkup import Finding, both
 from device.wire.messages import Text
 
 LATE: Final = LEFT - timedelta(days=7)  # renewal has failed for a week

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from device.checks import Finding, both
 from device.config import Config, PinsSection
+from device.wire.checkup import Finding, both
 from device.wire.messages import Text
 from hardware import pins
 from hardware.buzzer import TUNES, Buzzer

@@ -23,7 +23,6 @@ SPOOL: Final = "spool"
 SEQ: Final = "seq"
 OLDEST: Final = "oldest"
 LONGEST_QUOTE: Final = 80  # characters of what was said instead of a place
-
 ID_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # not $, which a newline may follow
 Id = Annotated[str, Meta(pattern=ID_PATTERN, min_length=2, max_length=32)]
 
@@ -207,6 +206,7 @@ class Info(Message, frozen=True, kw_only=True):
     version: str
     python: str
     parts: dict[str, str]
+    commands: tuple[str, ...] = ()  # the verbs this gate obeys
 
 
 class State(Message, frozen=True, kw_only=True):
