@@ -58,7 +58,8 @@ def wants(route: Route, alert: Alert, at: datetime, zone: ZoneInfo) -> bool:
     here = not route.places or any(place in route.places for place in about) or alert.site == OURS
     kind = not route.kinds or alert.kind in route.kinds or alert.kind == NOTIFIER
     grave = RANKS.index(alert.severity) >= RANKS.index(route.severity)
-    return here and kind and grave and open_at(route, at.astimezone(zone).time())
+    silenced = alert.silenced_until is not None and at < alert.silenced_until
+    return here and kind and grave and not silenced and open_at(route, at.astimezone(zone).time())
 
 
 def open_at(route: Route, now: time) -> bool:
@@ -79,7 +80,9 @@ def news(route: Route, told: Mapping[Key, str], alerts: Collection[Alert], at: d
     ]
     raised.sort(key=lambda each: -_rank(each.severity))
     over = [
-        News(key, severity, None, unknown=any(Key(key.place, by) in still for by in INHIBITED_BY.get(key.kind, ())))
+        News(
+            key, severity, None, unknown=any(Key(key.place, other) in still for other in INHIBITED_BY.get(key.kind, ()))
+        )
         for key, severity in told.items()
         if key not in still
     ]

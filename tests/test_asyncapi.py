@@ -63,7 +63,10 @@ def validator(message: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator({**document(), "$ref": f"#/components/schemas/{message}"})
 
 
-@pytest.mark.parametrize(("message", "payload"), examples(), ids=lambda value: value if value.isalpha() else "")
+OF_GATES = [each for each in examples() if each[0] != "Head"]  # the journal is the controller's own, no entrance's
+
+
+@pytest.mark.parametrize(("message", "payload"), OF_GATES, ids=lambda value: value if value.isalpha() else "")
 def test_every_example_of_a_message_is_valid_and_a_wrong_one_is_not(message: str, payload: str) -> None:
     good = json.loads(payload)
     validator(message).validate(good)

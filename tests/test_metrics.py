@@ -88,7 +88,7 @@ def test_what_happened_is_counted_once_and_by_entrance(everything: Samples) -> N
     assert everything[at_north("menshen_entrance_staffing", staffing="unstaffed")] == 1
     assert everything[at_north("menshen_gate_spool_depth")] == 7
     assert everything["menshen_desk_batch_seconds_count", frozenset()] >= 3
-    assert everything["menshen_desk_waiting", frozenset()] == 0
+    assert everything["menshen_desk_waiting", frozenset()] <= 1, "at most what it has just said itself"
 
 
 def metrics_in(expressions: list[str]) -> set[str]:

@@ -23,7 +23,6 @@ SPOOL: Final = "spool"
 SEQ: Final = "seq"
 OLDEST: Final = "oldest"
 LONGEST_QUOTE: Final = 80  # characters of what was said instead of a place
-
 ID_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"  # not $, which a newline may follow
 Id = Annotated[str, Meta(pattern=ID_PATTERN, min_length=2, max_length=32)]
 
