@@ -268,3 +268,13 @@ def test_a_second_gate_on_the_same_pins_is_refused_and_disturbs_nobody(gate: Gat
     assert "serves another gate with the same pins" in second.stderr
     assert gate.guardian() == guardian
     gate.pulse()
+
+
+def test_an_emulated_board_that_is_thrown_away_leaves_no_guardian_behind(gate: Gate) -> None:
+    gate.fresh()
+    gate.kill()
+    assert gate.guardian()  # it watches for fire until the next gate comes
+    (gate.data / "pins").unlink()
+    until(lambda: not gate.guardian(), what="the guardian's end")
+    gate.levels.close()
+    gate.levels = Levels(gate.data / "pins")
