@@ -112,6 +112,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     settings.write_text(
         f'[store]\npath = "{folder}/controller.db"\n[wire]\nhost = "127.0.0.1"\nport = {broker.wire.port}\n'
         f'[passes]\nissuer = "{folder}/issuer"\nsite_key = "{folder}/site.key"\n'
+        "[alerts]\nupdate_s = 0\n"  # each reason is quoted, not the last of many
     )
     make_site_key(folder / "site.key")
     issuer = Ed25519PrivateKey.generate()
@@ -277,7 +278,7 @@ def test_a_gate_says_nothing_harmful_and_only_on_its_own_branch(world: World) ->
             assert_plain(heard.payload.decode())
     words = {
         "status", "info", "state", "health", "scan", "fault", "policy/applied", "policy/desired", "ack",
-        "alert/abnormal_code", "command", "reply/identify", "reply/x",
+        "alert/abnormal_code", "alert/repeated_abnormal", "command", "reply/identify", "reply/x",
         f"reply/{CORPUS['long'][:20]}",
     }  # fmt: skip
     said = {heard.topic.removeprefix(NORTH.topic("")) for heard in ours}

@@ -39,7 +39,8 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         config = folder / "controller.toml"
         config.write_text(
-            f'[store]\npath = "{folder / "controller.db"}"\n[wire]\nhost = "{wire.host}"\nport = {wire.port}\n',
+            f'[store]\npath = "{folder / "controller.db"}"\n[wire]\nhost = "{wire.host}"\nport = {wire.port}\n'
+            "[alerts]\nupdate_s = 0\n",  # every count is said, so that how late each comes can be measured
             encoding="utf-8",
         )
         self._words = {"controller": ["menshen", "controller", "run", "--config", str(config)]}
