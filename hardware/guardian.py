@@ -111,7 +111,7 @@ class Guardian:
                 self._look()
 
     def _needed(self) -> bool:
-        if not self._gate and self._charge.levels and not Path(self._charge.levels).exists():
+        if not self._gate and self._charge.driver == "mock" and not Path(self._charge.levels).exists():
             return False  # the emulated board is gone, and no gate will come to it
         if self._turnstile and self._turnstile.on:  # a pulse, or a fire
             return True
