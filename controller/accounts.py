@@ -12,18 +12,16 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from controller.book import Book
 from controller.rights import Person, Role
 
 FILE: Final = "accounts.db"  # beside the controller's database
-BUSY_S: Final = 10.0  # seconds to wait for another program that writes
 SESSION_S: Final = 12 * 3600  # a shift
 INVITE_S: Final = 24 * 3600
 SHORTEST: Final = 10  # characters of a password
@@ -66,46 +64,21 @@ class Session(NamedTuple):
     form: str
 
 
-class Accounts:
-    """A small SQLite file. Any thread may use it, and several programs at once."""
+class Accounts(Book):
+    """People, sessions and tokens."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make it, for its owner's eyes alone. Raise AccountError."""
+        """Open or make it. Raise AccountError."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA secure_delete = ON")
-            self._db.executescript(SCHEMA)
+            super().__init__(path, SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise AccountError(f"{path}: cannot be used for accounts: {error}; see [store] path") from error
-        self._turn = threading.Lock()
 
     @classmethod
     def beside(cls, database: str) -> Self:
         """Open the accounts that belong to a controller's database."""
         return cls(Path(database).with_name(FILE))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._turn:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
 
     # People
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -27,6 +26,7 @@ from controller.world import ActError, Happened, World
 from device.wire.hardened import LOOPBACK, Hardened
 from device.wire.messages import EVENTS, MessageError, Text, decode
 from device.wire.plain import harmless
+from device.wire.serving import server
 from device.wire.words import Language
 
 HERE: Final = "127.0.0.1"
@@ -52,17 +52,7 @@ class Booth:
         self._folder = world.folder
         self._uploads = 0
         self._socket = socket.create_server((HERE, port))
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                self._app(),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                ws="none",
-                timeout_graceful_shutdown=1,
-            )
-        )
+        self._server = server(self._app(), goodbye_s=1)
 
     @property
     def port(self) -> int:

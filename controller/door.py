@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
-import uvicorn
 from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +18,7 @@ from starlette.routing import Route
 
 from controller.enrol import EnrolError, Registrar
 from device.wire.enrolment import MAX_BYTES, ClaimError, EnrolRequest, Refused, RenewRequest, read
+from device.wire.serving import Serving
 
 log = logging.getLogger(__name__)
 
@@ -67,38 +66,12 @@ def _json(said: Struct, status: int) -> Response:
     return Response(msgspec.json.encode(said), status, media_type="application/json")
 
 
-class Door:
+class Door(Serving):
     """The pages at work, in a thread of their own."""
 
     def __init__(self, registrar: Registrar, port: int, *, host: str = "") -> None:
         """Take the port at once; raise OSError where another program has it. Without a host: every address."""
         every = not host and socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if every or ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, dualstack_ipv6=every)
-        config = uvicorn.Config(
-            app(registrar),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            ws="none",
-            limit_concurrency=AT_ONCE,
-        )
-        self._server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self._server.run, args=([self._socket],), name="door", daemon=True)
-
-    @property
-    def port(self) -> int:
-        """Return the TCP port, also where any was asked for with 0."""
-        return int(self._socket.getsockname()[1])
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self.thread.start()
-
-    def stop(self) -> None:
-        """Answer what was asked, and end."""
-        self._server.should_exit = True
-        if self.thread.is_alive():
-            self.thread.join(timeout=10)
-        self._socket.close()
+        listening = socket.create_server((host, port), family=family, dualstack_ipv6=every)
+        super().__init__(app(registrar), listening, name="door", at_once=AT_ONCE)

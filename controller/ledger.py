@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from controller.book import BUSY_S, Book
 from device.wire.messages import Place
 
 FILE: Final = "ledger.db"  # in the installation's folder
-BUSY_S: Final = 10.0  # seconds to wait for another program that writes
 REFUSALS: Final = 1000  # rows
 READERS: Final = "reader."  # what their clients' names begin with; a gate's name has two dots
 
@@ -79,32 +78,12 @@ class Reader(NamedTuple):
         return f"{READERS}{self.name}-{self.mark}"
 
 
-class Ledger:
-    """A small SQLite file. Any thread may use it, and several programs at once; times are seconds since 1970."""
+class Ledger(Book):
+    """Times are seconds since 1970."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the book, for its owner's eyes alone."""
-        path.touch(mode=0o600)
-        self._db = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False, isolation_level=None)
-        self._turn = threading.Lock()
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA secure_delete = ON")
-        self._db.executescript(SCHEMA)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._turn:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
+        """Open or make the book."""
+        super().__init__(path, SCHEMA)
 
     # Claim codes
 

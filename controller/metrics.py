@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-import uvicorn
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -29,6 +28,7 @@ from controller.database import now
 from controller.postman import Postman
 from controller.rules import RULES
 from controller.store import Store
+from device.wire.serving import Serving
 
 HERE: Final = "127.0.0.1"  # Prometheus is here as well, or a proxy that knows who may see this
 AT_ONCE: Final = 10  # callers
@@ -200,7 +200,7 @@ def app(registry: CollectorRegistry) -> Starlette:
     return Starlette(routes=[Route("/metrics", page)])
 
 
-class Meter:
+class Meter(Serving):
     """All of it at work: the numbers, and a port of their own where one is set."""
 
     def __init__(self, database: Path, *, port: int, postmen: Iterable[Postman], waiting: Callable[[], int]) -> None:
@@ -210,32 +210,15 @@ class Meter:
         self._entrances = Entrances(database)
         for collector in (self._entrances, Post(postmen), Desktop(waiting)):
             self.registry.register(collector)
-        self._socket = socket.create_server((HERE, port))
-        config = uvicorn.Config(
-            app(self.registry), log_config=None, access_log=False, server_header=False, lifespan="off", ws="none",
-            limit_concurrency=AT_ONCE,
-        )  # fmt: skip
-        self._server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self._server.run, args=([self._socket],), name="metrics", daemon=True)
+        listening = socket.create_server((HERE, port))
+        super().__init__(app(self.registry), listening, name="metrics", at_once=AT_ONCE)
 
     @property
     def threads(self) -> list[threading.Thread]:
         """Return those that have to be alive."""
         return [self.thread]
 
-    @property
-    def port(self) -> int:
-        """Return the TCP port, also where any was asked for with 0."""
-        return int(self._socket.getsockname()[1])
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self.thread.start()
-
     def stop(self) -> None:
         """Answer what was asked, and end."""
-        self._server.should_exit = True
-        if self.thread.is_alive():
-            self.thread.join(timeout=10)
-        self._socket.close()
+        super().stop()
         self._entrances.close()

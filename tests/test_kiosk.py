@@ -53,20 +53,19 @@ def started(*words: str) -> subprocess.Popen[str]:
 
 
 def test_scenarios_come_true_and_one_that_does_not_says_where(tmp_path: Path) -> None:
-    """Play them side by side: what they do is mostly wait."""
+    """Play two side by side: what they do is mostly wait, but each is a whole world of processes."""
     wrong = tmp_path / "wrong.txt"
     wrong.write_text("press\n\nexpect lamp blue within 0.5\n")
-    names = ("codes", "cuts", "parts", "people")
-    playing = [started("--play", str(SCENARIOS / f"{name}.txt")) for name in names]
-    failing = started("--play", str(wrong))
-    said, _ = failing.communicate(timeout=PATIENCE_S)
+    said, _ = (failing := started("--play", str(wrong))).communicate(timeout=PATIENCE_S)
     assert failing.returncode == 1, said
     assert f"{wrong}:3: expect lamp blue within 0.5: did not happen within 0.5 s" in said
     assert "now: white" in said
-    for running in playing:
-        said, _ = running.communicate(timeout=PATIENCE_S)
-        assert running.returncode == 0, said
-        assert "went wrong" in said
+    for pair in (("codes", "cuts"), ("parts", "people")):
+        playing = [started("--play", str(SCENARIOS / f"{name}.txt")) for name in pair]
+        ended = [(running.communicate(timeout=PATIENCE_S)[0], running.returncode) for running in playing]
+        for said, code in ended:
+            assert code == 0, said
+            assert "went wrong" in said
 
 
 def test_a_scenario_that_makes_no_sense_is_refused_before_anything_starts(tmp_path: Path) -> None:

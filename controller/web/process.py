@@ -11,8 +11,6 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Final
 
-import uvicorn
-
 from controller.accounts import AccountError, Accounts
 from controller.config import Config
 from controller.web.app import app
@@ -20,6 +18,7 @@ from controller.web.patience import Patience
 from controller.web.readers import Readers
 from controller.web.visit import House
 from device.wire.plain import Plain
+from device.wire.serving import server
 
 log = logging.getLogger(__name__)
 spawn = multiprocessing.get_context("spawn")  # forked, it would share the database's and the broker's descriptors
@@ -102,18 +101,7 @@ class Server:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}/"
         self._app = app(House(config, self._readers, self.accounts, Patience()))
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                self._app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                ws="none",
-                limit_concurrency=AT_ONCE,
-                timeout_graceful_shutdown=2,
-            )
-        )
+        self._server = server(self._app, at_once=AT_ONCE, goodbye_s=2)
 
     def serve(self) -> None:
         """Answer until told to end."""

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -30,6 +29,7 @@ from device.kin import belong_to
 from device.preview import Preview
 from device.screen.phrases import face
 from device.shown import Shown
+from device.wire import serving
 from device.wire.hardened import LOOPBACK, Hardened
 
 log = logging.getLogger(__name__)
@@ -126,18 +126,7 @@ def run(pipe: Connection, *, parent: int, host: str, port: int, language: str, p
 
 
 async def _serve(pipe: Connection, listening: socket.socket, screen: Screen, *, hosts: tuple[str, ...]) -> None:
-    server = uvicorn.Server(
-        uvicorn.Config(
-            screen.app(hosts),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            ws="none",
-            limit_concurrency=AT_ONCE,
-            timeout_graceful_shutdown=1,
-        )
-    )
+    server = serving.server(screen.app(hosts), at_once=AT_ONCE, goodbye_s=1)
     loop = asyncio.get_running_loop()
 
     def take(number: int, shown: Shown) -> None:
