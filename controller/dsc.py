@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from controller.keyfile import KeyFileError
 from device.wire.messages import IssuerKey, TrustList
+from device.wire.nesting import too_deep
 
 KID_BYTES: Final = 8  # of the SHA-256 of the certificate
 PEM: Final = b"-----BEGIN CERTIFICATE-----"
@@ -94,9 +95,11 @@ def issuer_key(certificate: bytes) -> IssuerKey:
 def _json(data: bytes) -> Found:
     """Read what is published as JSON, also where its publisher's signature is a line of its own before it."""
     first, _, rest = data.partition(b"\n")
+    if too_deep(data):
+        raise KeyFileError("neither a certificate nor JSON: it is nested too deep")
     try:
         document = json.loads(rest if rest.lstrip().startswith((b"{", b"[")) and first[:1] not in b"{[" else data)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise KeyFileError(f"neither a certificate nor JSON: {error}") from error
     if isinstance(document, dict) and isinstance(document.get("certificates"), list):
         document = document["certificates"]

@@ -20,6 +20,7 @@ from device.codes import jose, pretix
 from device.codes.issuers import PublicKey, mark
 from device.codes.jose import JoseError, base64url, loads, unbase64url
 from device.wire.messages import Algorithm, IssuerKey, Scheme, TrustList
+from device.wire.nesting import too_deep
 
 PEM: Final = b"-----BEGIN "
 UVCI: Final = b"URN:UVCI:"  # hc1: a certificate's identifier
@@ -52,10 +53,12 @@ def read(
 
 def _pretix(data: bytes) -> list[bytes]:
     """Return the PEM texts of what pretix shows of an event: one key a line, or the event from its API."""
+    if too_deep(data):
+        raise KeyFileError("no keys as pretix shows them: JSON nested too deep")
     try:
         lines = json.loads(data)["valid_keys"]["pretix_sig1"] if data.startswith(b"{") else data.decode("ascii").split()
         return [base64.b64decode(line, validate=True) for line in lines]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise KeyFileError(f"no keys as pretix shows them: {error}") from error
 
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from device.codes.issuers import Key
+from device.wire.nesting import too_deep
 
 COMPACT: Final = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # none empty: no detached payload
 MAX_DIGITS: Final = 20  # of a whole number; reading longer ones takes time that grows with their square
@@ -129,6 +130,8 @@ _URLSAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 def loads(data: bytes) -> dict[str, Any]:
     """Read one JSON object; raise JoseError for anything else, duplicate names and endless numbers included."""
+    if too_deep(data):
+        raise JoseError("JSON nested too deep")
     try:
         value = json.loads(
             data.decode("utf-8"),
@@ -137,7 +140,7 @@ def loads(data: bytes) -> dict[str, Any]:
             parse_float=_float,
             parse_constant=_constant,
         )
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise JoseError(f"not JSON: {type(error).__name__}") from error
     if not isinstance(value, dict):
         raise JoseError("not a JSON object")
