@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -73,8 +73,8 @@ class Figures:
 
 
 @contextmanager
-def standing(folder: Path) -> Iterator[tuple[Gate, Stage, list[Seen]]]:
-    """Run a gate in the folder, with the stage around it and a list of what its eye saw."""
+def standing(folder: Path, codes: Iterable[bytes]) -> Iterator[tuple[Gate, Stage, list[Seen]]]:
+    """Run a gate in the folder that lets these codes in, with the stage around it and a list of what its eye saw."""
     make_site_key(folder / "site.key")
     scene = folder / "scene.json"
     raw = {
@@ -86,7 +86,7 @@ def standing(folder: Path) -> Iterator[tuple[Gate, Stage, list[Seen]]]:
         "turnstile": {"pulse_ms": 100},
     }
     site_key = (folder / "site.key").read_bytes()
-    listed = tuple(keyed_hash(site_key, _card(number)) for number in range(CARDS))
+    listed = tuple(keyed_hash(site_key, code) for code in codes)
     (folder / "policy.json").write_bytes(encode(Desired(version=1, listed=listed)))
     seen: list[Seen] = []
     gate = Gate(convert(Config, raw, source="bench"))
@@ -112,7 +112,10 @@ def _card(number: int) -> bytes:
 
 def path(shows: int) -> list[Figures]:
     """Show codes to a running gate; measure from the frame that holds the code."""
-    with tempfile.TemporaryDirectory() as folder, standing(Path(folder)) as (gate, stage, seen):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        standing(Path(folder), map(_card, range(CARDS))) as (gate, stage, seen),
+    ):
         noted = Noted(gate.board.turnstile)
         gate.entrance.board = dataclasses.replace(gate.board, turnstile=noted)
         relay = []

@@ -129,18 +129,17 @@ QUICK: Final = (
     Look("tickets, half size", lambda grey: zxing(_half(grey), TICKETS, one_threshold=True)),
     Look("qr, one threshold", lambda grey: zxing(grey, QR, one_threshold=True)),
     Look("qr, half size, black and white", lambda grey: zxing(_black_and_white(_half(grey), 21, 3), QR)),
+    Look("qr, half size, finest black and white", lambda grey: zxing(_black_and_white(_half(grey), 9, 1), QR)),
 )
 WIDE: Final = (FIRST, Look("tickets, one threshold", lambda grey: zxing(grey, TICKETS, one_threshold=True)))
 OTHERS: Final = (
     Look("qr, finer black and white", lambda grey: zxing(_black_and_white(grey, 21, 2), QR)),
-    Look("qr, black and white", lambda grey: zxing(_black_and_white(grey, 31, 5), QR)),
+    Look("qr, pyzbar, half size, black and white", lambda grey: second_opinion(_black_and_white(_half(grey), 11, 1))),
     Look("tickets, straightened", lambda grey: zxing(_straightened(grey), BARS, thorough=True)),
+    Look("qr, black and white", lambda grey: zxing(_black_and_white(grey, 31, 5), QR)),
     Look("qr, softened", lambda grey: zxing(_grey(cv2.GaussianBlur(grey, (3, 3), 0)), QR)),
-    Look("qr, pyzbar", second_opinion),
-    Look("qr, 1.5 times", lambda grey: zxing(_larger(grey, 1.5), QR)),
-    Look("tickets", lambda grey: zxing(grey, TICKETS)),
-    Look("qr, 1.5 times and sharper", lambda grey: zxing(_sharper(_larger(grey, 1.5)), QR)),
     Look("tickets, 1.5 times", lambda grey: zxing(_larger(grey, 1.5), TICKETS)),
+    Look("qr, 1.5 times and sharper", lambda grey: zxing(_sharper(_larger(grey, 1.5)), QR)),
     Look("tickets, thorough", lambda grey: zxing(grey, TICKETS, thorough=True)),
 )
 EVERY: Final = (*WIDE, *QUICK, *OTHERS)
