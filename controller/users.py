@@ -84,9 +84,9 @@ def add(*, config: Config, name: str, role: Role, reach: tuple[str, ...], subjec
         raise click.ClickException("--subject needs an identity provider: set web.oidc.issuer first")
     with _opened(config) as accounts:
         known = accounts.person(name) is not None
-        accounts.add(Person(name=name, role=role, reach=reach))
         if subject is not None:
             _bind(config, accounts, name, subject)
+        accounts.add(Person(name=name, role=role, reach=reach))
         if known or subject:
             click.echo(f"{name} 已修改 / is changed" if known else f"{name} 已添加 / is added")
         else:

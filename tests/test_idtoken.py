@@ -144,7 +144,8 @@ def test_of_a_key_set_only_what_proves_something_is_taken() -> None:
     with pytest.raises(TokenError, match="no key"):
         keys({"keys": bad})
     assert [each.kid for each in keys({"keys": [*bad, KEY.shown()]})] == [KEY.kid]
-    for wrong in ({}, {"keys": {}}, {"keys": []}):
+    wrongs: list[dict[str, Any]] = [{}, {"keys": {}}, {"keys": []}]
+    for wrong in wrongs:
         with pytest.raises(TokenError, match="no key"):
             keys(wrong)
     assert len(keys({"keys": [KEY.shown()] * (MOST_KEYS + 9)})) == MOST_KEYS

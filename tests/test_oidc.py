@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from html import unescape
@@ -11,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import msgspec
 import pytest
 
+from controller.oidc import checkup
 from controller.oidc.emulated import CLIENT, FAULTS, SECRET, Algorithm, Emulated, Fault
 from controller.oidc.errands import MOST_OF_ADDRESS
-from controller.oidc.settings import CALLBACK, Grant
+from controller.oidc.settings import CALLBACK, Grant, OidcSection
 from controller.rights import Person
 from controller.store import Store
 from controller.web.phrases import PHRASES
@@ -348,3 +352,43 @@ def test_without_a_provider_there_is_no_button_and_no_way(tmp_path: Path) -> Non
         assert "/sign-in/provider" not in visitor.get("/sign-in")[1]
         assert visitor.post("/sign-in/provider")[0] == visitor.get(f"{CALLBACK}?state=x&code=y")[0] == 404
         assert visitor.post("/sign-in", name="guard 1", password=PASSWORD)[0] == 303
+
+
+def test_the_doctor_asks_the_provider(provider: Emulated, tmp_path: Path) -> None:
+    with at_board(tmp_path, provider, answer_s=0.5) as office:
+        settings = office.config.web.oidc
+    assert checkup.examine(settings).state == "ok"
+    wrong: dict[str, dict[str, Any]] = {
+        "calls itself": {"issuer": f"{provider.issuer}/"},
+        "cannot be read": {"client_secret": str(tmp_path / "nowhere")},
+        "Connection refused": {"issuer": "http://127.0.0.1:1"},
+        "cannot be used": {"ca": str(tmp_path / "nowhere")},
+    }
+    for said, change in wrong.items():
+        found = checkup.examine(msgspec.structs.replace(settings, **change))
+        assert (found.state, said in found.detail.en) == ("fail", True), found
+    for trouble in TROUBLES:
+        provider.fault = trouble
+        try:
+            assert checkup.examine(settings).state == "fail", trouble
+        finally:
+            provider.fault = ""
+    provider.fast_s = 3600
+    try:
+        found = checkup.examine(settings)
+    finally:
+        provider.fast_s = 0
+    assert (found.state, "apart" in found.detail.en) == ("fail", True)
+    assert checkup.examine(OidcSection()).state == "skipped"
+
+
+def test_the_emulated_one_is_a_command_of_its_own() -> None:
+    asked = [sys.executable, "-m", "menshen", "controller", "provider", "--port", "0"]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            issuer = process.stdout.readline().strip()
+            found = checkup.examine(OidcSection(issuer=issuer, client_id=CLIENT, url="https://board.example"))
+            assert found.state == "ok", found
+        finally:
+            process.terminate()

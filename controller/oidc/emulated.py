@@ -122,6 +122,7 @@ class Emulated:
 
     def __init__(self, port: int = 0, *, alg: Algorithm = "ES256", secret: str = SECRET) -> None:
         self.fault: Fault = ""
+        self.fast_s = 0.0  # by which its clock is ahead of ours
         self.secret = secret
         self.keys = [signer(alg)]
         self.asked: list[str] = []
@@ -140,6 +141,10 @@ class Emulated:
             def do_POST(self) -> None:
                 """Answer it."""
                 provider.answer(self)
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                """Tell the time as its clock has it."""
+                return super().date_time_string((timestamp or time.time()) + provider.fast_s)
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is its parent's
                 """Say it in our log."""
@@ -265,7 +270,7 @@ class Emulated:
 
     def _token(self, given: Given, fault: Fault) -> str:
         """Write a token, with its fault where it is to have one."""
-        now, key = int(time.time()), self.keys[0]
+        now, key = int(time.time() + self.fast_s), self.keys[0]
         claims: dict[str, Any] = {
             "iss": "https://elsewhere.example" if fault == "issuer" else self.issuer,
             "sub": given.person["subject"],
