@@ -354,6 +354,24 @@ def test_without_a_provider_there_is_no_button_and_no_way(tmp_path: Path) -> Non
         assert visitor.post("/sign-in", name="guard 1", password=PASSWORD)[0] == 303
 
 
+@pytest.mark.parametrize(
+    ("url", "host", "same"),
+    [
+        ("https://board.example", "board.example", True),
+        ("https://Board.example/", "board.EXAMPLE:443", True),
+        ("https://board.example:443", "board.example", True),
+        ("https://board.example", "board.example:80", False),
+        ("https://board.example", "board.example.elsewhere.example", False),
+        ("http://[::1]:8471", "[::1]:8471", True),
+        ("https://board.example", "board.example:x", False),
+        ("https://board.example", "[", False),
+        ("https://board.example", "", False),
+    ],
+)
+def test_the_boards_own_address_is_told_from_others(url: str, host: str, *, same: bool) -> None:
+    assert OidcSection(url=url).is_at(host) is same
+
+
 def test_the_doctor_asks_the_provider(provider: Emulated, tmp_path: Path) -> None:
     with at_board(tmp_path, provider, answer_s=0.5) as office:
         settings = office.config.web.oidc

@@ -30,7 +30,9 @@ CLAIMS = {"sub": "guard-7", "preferred_username": "guard 7"}
 def ask(url: str, form: dict[str, str] | None = None) -> http.client.HTTPResponse:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=20)
-    connection.request("POST" if form else "GET", f"{parts.path}?{parts.query}", form and urlencode(form), FORM)
+    connection.request(
+        "POST" if form else "GET", f"{parts.path}?{parts.query}", urlencode(form) if form else None, FORM
+    )
     answer = connection.getresponse()
     answer.read()
     connection.close()

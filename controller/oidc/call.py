@@ -15,13 +15,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from controller.oidc.settings import safe
+from controller.oidc.settings import DEFAULT_PORT, safe
 from device.codes import jose
 from device.codes.jose import JoseError
 
 MAX_ANSWER: Final = 256 * 1024  # bytes; tokens of people in very many groups are long
 OK: Final = 200
-DEFAULT_PORT: Final = {"https": 443, "http": 80}
 
 
 class CallError(RuntimeError):
@@ -77,9 +76,7 @@ def call(
         raise CallError(f"{url}: {'no answer in time' if late else error or type(error).__name__}") from error
     finally:
         connection.close()
-    if len(said) > MAX_ANSWER:
-        raise CallError(f"{url}: answers with more than {MAX_ANSWER} bytes")
-    return Answer(response.status, _read(url, response.status, said), _date(response.getheader("Date", "")))
+    return Answer(response.status, read(url, response.status, said), _date(response.getheader("Date", "")))
 
 
 @contextmanager
@@ -109,7 +106,10 @@ def _cut(line: socket.socket) -> None:
         socket.socket.shutdown(line, socket.SHUT_RDWR)
 
 
-def _read(url: str, status: int, said: bytes) -> dict[str, Any]:
+def read(url: str, status: int, said: bytes) -> dict[str, Any]:
+    """Return the JSON object that an answer is; raise CallError."""
+    if len(said) > MAX_ANSWER:
+        raise CallError(f"{url}: answers with more than {MAX_ANSWER} bytes")
     try:
         found = jose.loads(said)
     except JoseError as error:

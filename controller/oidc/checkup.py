@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 
 from controller.oidc.call import CallError
-from controller.oidc.idtoken import LEEWAY_S, TokenError
+from controller.oidc.idtoken import LEEWAY_S
 from controller.oidc.provider import Provider
 from controller.oidc.settings import OidcSection
 from device.wire.checkup import Finding, both
@@ -21,7 +21,7 @@ def examine(settings: OidcSection) -> Finding:
     try:
         provider.secret()
         looked = provider.look(time.monotonic() + settings.answer_s)
-    except (CallError, TokenError) as error:
+    except CallError as error:
         fix = Text(
             "检查 [web.oidc] 与到身份提供方的网络；在此期间请用密码登录",
             "see [web.oidc] and the network to the provider; meanwhile people sign in with passwords",

@@ -61,7 +61,7 @@ class Provider:
         self._searched = -AGAIN_S  # when a key was looked for, monotonic
 
     def look(self, until: float, *, anew: bool = False) -> Looked:
-        """Return what it says of itself; asked now and then, or anew. Raise CallError or TokenError."""
+        """Return what it says of itself; asked now and then, or anew. Raise CallError."""
         looked = self._looked
         if anew or looked is None or time.monotonic() - looked.at >= FRESH_S:
             looked = self._looked = self._look(until)
@@ -70,22 +70,19 @@ class Provider:
     def _look(self, until: float) -> Looked:
         asked = self.settings.issuer.rstrip("/") + WELL_KNOWN
         answer = call(asked, until, self._context())
-        try:
-            described = msgspec.convert(answer.said, Described)
-        except msgspec.ValidationError as error:
-            raise CallError(f"{asked}: is no discovery document: {error}") from error
+        described = describe(asked, answer.said)
         if described.issuer != self.settings.issuer:
             raise CallError(
                 f"web.oidc.issuer: {self.settings.issuer!r} calls itself {described.issuer!r}; set it letter by letter"
             )
-        for address in (described.authorization_endpoint, described.end_session_endpoint):
-            if address and not safe(address):
-                raise CallError(f"{asked}: {address!r} is no https address")
-        keys = idtoken.keys(call(described.jwks_uri, until, self._context()).said)
+        try:
+            keys = idtoken.keys(call(described.jwks_uri, until, self._context()).said)
+        except TokenError as error:
+            raise CallError(f"{described.jwks_uri}: {error}") from error
         return Looked(described, keys, time.monotonic(), answer.at)
 
     def way(self, errand: Errand, until: float) -> str:
-        """Return where a browser goes to sign in. Raise CallError or TokenError."""
+        """Return where a browser goes to sign in. Raise CallError."""
         asked = {
             "response_type": "code",
             "client_id": self.settings.client_id,
@@ -139,10 +136,7 @@ class Provider:
         return token
 
     def farewell(self, hint: str, until: float) -> str:
-        """Return where a browser goes to sign out there, too; nothing where the provider has no such place.
-
-        Raise CallError or TokenError.
-        """
+        """Return where a browser goes to sign out there, too; nothing where it has no such place. Raise CallError."""
         place = self.look(until).described.end_session_endpoint
         asked = {
             "client_id": self.settings.client_id,
@@ -170,6 +164,18 @@ class Provider:
     def _context(self) -> ssl.SSLContext:
         self._trusted = self._trusted or context(self.settings.ca)
         return self._trusted
+
+
+def describe(asked: str, said: dict[str, Any]) -> Described:
+    """Read a discovery document; raise CallError."""
+    try:
+        described = msgspec.convert(said, Described)
+    except msgspec.ValidationError as error:
+        raise CallError(f"{asked}: is no discovery document: {error}") from error
+    for address in (described.authorization_endpoint, described.end_session_endpoint):
+        if address and not safe(address):
+            raise CallError(f"{asked}: {address!r} is no https address")
+    return described
 
 
 def _with(address: str, asked: dict[str, str]) -> str:

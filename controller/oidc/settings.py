@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Meta, Struct
 
@@ -11,6 +11,7 @@ from controller.rights import Role
 from device.wire.messages import MessageError, Place
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+DEFAULT_PORT: Final = {"https": 443, "http": 80}
 CALLBACK: Final = "/sign-in/callback"  # behind the board's address, where the provider sends people back to
 
 
@@ -86,10 +87,23 @@ class OidcSection(Struct, frozen=True, forbid_unknown_fields=True):
         """Return where the provider sends people back to."""
         return self.url.rstrip("/") + CALLBACK
 
+    def is_at(self, host: str) -> bool:
+        """Tell whether a browser that names this host is at the board's address."""
+        here = urlsplit(self.url)
+        try:
+            there = urlsplit(f"{here.scheme}://{host}")
+            return (there.hostname, _port(there)) == (here.hostname, _port(here))
+        except ValueError:
+            return False
+
     @property
     def called(self) -> str:
         """Return what people know the provider as."""
         return self.title or urlsplit(self.issuer).hostname or self.issuer
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or DEFAULT_PORT.get(parts.scheme, 0)
 
 
 def complaint(settings: OidcSection) -> str:

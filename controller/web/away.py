@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 
 from controller.oidc.call import CallError
 from controller.oidc.errands import Errand, Errands
-from controller.oidc.idtoken import TokenError
 from controller.oidc.provider import Provider
 from controller.oidc.settings import OidcSection
 
@@ -48,7 +47,7 @@ class Away:
         """Return where a browser goes to sign out there, too; nothing where it cannot. It never raises."""
         try:
             return await self._ask(lambda until: self._provider.farewell(hint, until))
-        except (AwayError, TokenError):
+        except AwayError:
             return ""
 
     def close(self) -> None:

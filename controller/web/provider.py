@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -42,7 +41,7 @@ async def leave(request: Request) -> Response:
     if not visit.same_site(request):
         raise RefusedError(403, "not_our_form")
     to = visit.local(given.get("to", "/"))
-    if request.headers.get("host", "") != urlsplit(away.settings.url).netloc:
+    if not away.settings.is_at(request.headers.get("host", "")):
         return asking(request, to, "elsewhere", status=409)  # what the browser holds would not come back
     left = away.errands.leave(to, request.client.host if request.client else "", time.monotonic())
     if left is None:
@@ -50,7 +49,7 @@ async def leave(request: Request) -> Response:
     errand, held = left
     try:
         way = await away.way(errand)
-    except (AwayError, TokenError):
+    except AwayError:
         return asking(request, to, "provider_down", status=503)
     answer = plain_page(request, "leaving.html", target=way, called=away.settings.called)
     visit.cookie(answer, request, HELD, held, int(LONGEST_S), path=CALLBACK)
