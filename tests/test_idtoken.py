@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from joserfc.errors import UnsupportedAlgorithmError
 
 from controller.oidc.emulated import Algorithm, Signer, signer
 from controller.oidc.idtoken import (
+    ALLOWED,
     LEEWAY_S,
     MOST_KEYS,
     OLDEST_S,
@@ -127,6 +129,12 @@ FORGERIES: dict[str, Callable[[], str]] = {
 def test_what_nobody_signed_is_refused(name: str) -> None:
     with pytest.raises(TokenError):
         judge(FORGERIES[name](), SHOWN, AWAITED, NOW)
+
+
+@pytest.mark.parametrize("name", ["none", "HS256", "HS384", "HS512", "ES256K", "Ed448", ""])
+def test_the_library_is_never_asked_for_another_algorithm(name: str) -> None:
+    with pytest.raises(UnsupportedAlgorithmError):
+        ALLOWED.get_alg(name)
 
 
 def test_a_key_that_is_not_shown_is_told_from_a_wrong_signature() -> None:

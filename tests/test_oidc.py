@@ -315,6 +315,7 @@ def test_a_group_makes_an_account_and_ends_it(provider: Emulated, tmp_path: Path
         taken = {"subject": "s-9", "groups": "chiefs"}
         for name in ("guard 8", "administrator 1", "", "x" * 65, "guard\n9"):
             assert board.sign_in(board_visitor(office), **taken, name=name)[0] == 403, name
+        assert board.sign_in(board_visitor(office), subject="s-9", name="administrator 1")[0] == 403, "in no group"
         assert board.sign_in(board_visitor(office), name="somebody", groups="chiefs")[0] == 303
         assert office.accounts.person(GUARD.name) == GUARD, "what was given by hand stays"
         assert board.sign_in(board_visitor(office), **seven, groups="others")[0] == 403
