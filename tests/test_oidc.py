@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import msgspec
 import pytest
 
-from controller.oidc import checkup
-from controller.oidc.emulated import CLIENT, FAULTS, SECRET, Algorithm, Emulated, Fault
+from controller.oidc.emulated import FAULTS, Algorithm, Emulated
 from controller.oidc.errands import MOST_OF_ADDRESS
 from controller.oidc.settings import CALLBACK, Grant, OidcSection
 from controller.rights import Person
@@ -25,10 +19,9 @@ from controller.store import Store
 from controller.web.phrases import PHRASES
 from controller.web.provider import HELD
 from controller.web.visit import SESSION
-from tests.boarders import PASSWORD, Pages, Past, Visitor, running
+from tests.boarders import PASSWORD, Past, running
+from tests.travellers import GUARD, TROUBLES, Board, at_board, board_visitor, secret, way
 
-GUARD = Person(name="guard 7", role="guard", reach=("expo",))
-TROUBLES: tuple[Fault, ...] = ("slow", "drip", "html", "broken", "huge")
 LIES = tuple(each for each in FAULTS if each and each not in TROUBLES)
 
 
@@ -38,59 +31,6 @@ def provider() -> Iterator[Emulated]:
     emulated.start()
     yield emulated
     emulated.close()
-
-
-class Board:
-    """A board with an identity provider, and who goes from one to the other."""
-
-    def __init__(self, office: Pages, provider: Emulated) -> None:
-        self.office = office
-        self.provider = provider
-        office.accounts.add(GUARD)
-        office.accounts.bind(GUARD.name, provider.issuer, "guard-7")
-
-    def visitor(self) -> Visitor:
-        return Visitor(self.office.config.web.port)
-
-    def leave(self, visitor: Visitor, to: str = "/") -> str:
-        """Press the button; return where the browser is sent."""
-        status, page = visitor.post("/sign-in/provider", to=to)
-        assert status == 200, page
-        return way(page)
-
-    def back(self, sent: str, **typed: str) -> str:
-        """Sign in over there; return where the browser is sent back to."""
-        asked = dict(parse_qsl(urlsplit(sent).query)) | {"subject": "guard-7", "go": "yes"} | typed
-        connection = http.client.HTTPConnection(urlsplit(sent).netloc, timeout=20)
-        connection.request("POST", "/authorize", urlencode(asked))
-        answer = connection.getresponse()
-        connection.close()
-        assert answer.status == 302
-        found = answer.headers["Location"]
-        return found.removeprefix(self.office.config.web.oidc.url)
-
-    def sign_in(self, visitor: Visitor, **typed: str) -> tuple[int, str]:
-        return visitor.get(self.back(self.leave(visitor), **typed))
-
-
-def way(page: str) -> str:
-    found = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', page)
-    assert found, page
-    return unescape(found[1])
-
-
-def secret(folder: Path, text: str = SECRET, mode: int = 0o600) -> str:
-    path = folder / "oidc.secret"
-    path.write_text(text, encoding="utf-8")
-    path.chmod(mode)
-    return str(path)
-
-
-def at_board(folder: Path, provider: Emulated, **oidc: Any) -> Any:
-    with Store(folder / "controller.db"):
-        pass
-    given = {"issuer": provider.issuer, "client_id": CLIENT, "client_secret": secret(folder), "answer_s": 1.0} | oidc
-    return running(folder, Past(folder / "controller.db"), **given)
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +63,6 @@ def test_other_signatures_are_believed_as_well(tmp_path: Path, alg: Algorithm) -
             assert Board(office, other).sign_in(board_visitor(office))[0] == 303
     finally:
         other.close()
-
-
-def board_visitor(office: Pages) -> Visitor:
-    return Visitor(office.config.web.port)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -371,43 +307,3 @@ def test_without_a_provider_there_is_no_button_and_no_way(tmp_path: Path) -> Non
 )
 def test_the_boards_own_address_is_told_from_others(url: str, host: str, *, same: bool) -> None:
     assert OidcSection(url=url).is_at(host) is same
-
-
-def test_the_doctor_asks_the_provider(provider: Emulated, tmp_path: Path) -> None:
-    with at_board(tmp_path, provider, answer_s=0.5) as office:
-        settings = office.config.web.oidc
-    assert checkup.examine(settings).state == "ok"
-    wrong: dict[str, dict[str, Any]] = {
-        "calls itself": {"issuer": f"{provider.issuer}/"},
-        "cannot be read": {"client_secret": str(tmp_path / "nowhere")},
-        "Connection refused": {"issuer": "http://127.0.0.1:1"},
-        "cannot be used": {"ca": str(tmp_path / "nowhere")},
-    }
-    for said, change in wrong.items():
-        found = checkup.examine(msgspec.structs.replace(settings, **change))
-        assert (found.state, said in found.detail.en) == ("fail", True), found
-    for trouble in TROUBLES:
-        provider.fault = trouble
-        try:
-            assert checkup.examine(settings).state == "fail", trouble
-        finally:
-            provider.fault = ""
-    provider.fast_s = 3600
-    try:
-        found = checkup.examine(settings)
-    finally:
-        provider.fast_s = 0
-    assert (found.state, "apart" in found.detail.en) == ("fail", True)
-    assert checkup.examine(OidcSection()).state == "skipped"
-
-
-def test_the_emulated_one_is_a_command_of_its_own() -> None:
-    asked = [sys.executable, "-m", "menshen", "controller", "provider", "--port", "0"]
-    with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            issuer = process.stdout.readline().strip()
-            found = checkup.examine(OidcSection(issuer=issuer, client_id=CLIENT, url="https://board.example"))
-            assert found.state == "ok", found
-        finally:
-            process.terminate()

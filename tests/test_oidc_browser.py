@@ -14,7 +14,7 @@ from controller.web.phrases import PHRASES
 from tests.boarders import Pages, pages
 from tests.browser import Browser, browsing, needs_chromium
 from tests.test_board_browser import DESK, MEASURE, PHONE
-from tests.test_oidc import GUARD, secret
+from tests.travellers import GUARD, secret
 
 pytestmark = needs_chromium
 

@@ -20,7 +20,7 @@ import pytest
 from controller.broker import free_port
 from controller.oidc import checkup
 from tests.boarders import PASSWORD, Visitor, pages
-from tests.test_oidc import GUARD, secret, way
+from tests.travellers import GUARD, secret, way
 
 PROGRAM = os.environ.get("OIDC_PROVIDER_MOCK", "")
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
