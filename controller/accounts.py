@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import sqlite3
 import threading
@@ -22,6 +23,7 @@ from controller.book import Book
 from controller.rights import Person, Role
 
 FILE: Final = "accounts.db"  # beside the controller's database
+NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 SESSION_S: Final = 12 * 3600  # a shift
 INVITE_S: Final = 24 * 3600
 SHORTEST: Final = 10  # characters of a password
@@ -265,6 +267,11 @@ class Accounts(Book):
                 (_mark(token),),
             ).fetchone()
         return None if row is None else _person(row)
+
+
+def can_be_called(name: str) -> bool:
+    """Tell whether alerts and commands could carry this name."""
+    return bool(NAME.fullmatch(name)) and name.isprintable() and name == name.strip()
 
 
 def _person(row: tuple[str, Role, str]) -> Person:

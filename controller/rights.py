@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -28,14 +27,6 @@ TITLES: Final[dict[Role, Text]] = {
     "operator": Text("值班员", "operator"),
     "administrator": Text("管理员", "administrator"),
 }
-
-
-NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
-
-
-def can_be_called(name: str) -> bool:
-    """Tell whether alerts and commands could carry this name."""
-    return bool(NAME.fullmatch(name)) and name.isprintable() and name == name.strip()
 
 
 class Person(Struct, frozen=True, kw_only=True):

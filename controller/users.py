@@ -7,9 +7,9 @@ from typing import Final
 
 import click
 
-from controller.accounts import INVITE_S, AccountError, Accounts
+from controller.accounts import INVITE_S, AccountError, Accounts, can_be_called
 from controller.config import Config, configured
-from controller.rights import ROLES, TITLES, Person, Role, can_be_called
+from controller.rights import ROLES, TITLES, Person, Role
 from controller.tables import Form, formed, show
 from device.wire.messages import ID_PATTERN, MessageError, Place, Text
 from device.wire.words import say

@@ -45,7 +45,7 @@ class Clicking:
 
 @pytest.fixture(scope="module")
 def clicking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clicking]:
-    folder, provider = tmp_path_factory.mktemp("board"), Emulated()
+    folder, provider = tmp_path_factory.mktemp("board"), Emulated(name="localhost")
     provider.start()
     given = {"issuer": provider.issuer, "client_id": CLIENT, "client_secret": secret(folder), "title": "Keycloak"}
     with (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller.accounts import Accounts
+from controller.accounts import Accounts, can_be_called
 from controller.oidc.settings import Grant, OidcSection
-from controller.rights import Person, can_be_called
+from controller.rights import Person
 
 
 def granted(claims: dict[str, Any], settings: OidcSection) -> Grant | None:

@@ -118,9 +118,15 @@ class Given(NamedTuple):
 
 
 class Emulated:
-    """Answers on the loopback address until it is closed. `fault` is what is wrong with all that it says."""
+    """Answers on the loopback address until it is closed. `fault` is what is wrong with all that it says.
 
-    def __init__(self, port: int = 0, *, alg: Algorithm = "ES256", secret: str = SECRET) -> None:
+    Called `localhost` it is another site to a browser than a board at 127.0.0.1, as providers are.
+    """
+
+    def __init__(
+        self, port: int = 0, *, alg: Algorithm = "ES256", secret: str = SECRET, name: str = "127.0.0.1"
+    ) -> None:
+        self._name = name
         self.fault: Fault = ""
         self.fast_s = 0.0  # by which its clock is ahead of ours
         self.secret = secret
@@ -157,7 +163,7 @@ class Emulated:
     @property
     def issuer(self) -> str:
         """Return what it calls itself."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self._name}:{self._server.server_address[1]}"
 
     def start(self) -> None:
         """Begin to answer."""
