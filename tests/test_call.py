@@ -135,4 +135,4 @@ def test_whoever_takes_their_time_is_cut_off() -> None:
             begun = time.monotonic()
             with pytest.raises(CallError, match="no answer in time"):
                 asked(f"{name.split()[0]}://{host}/", within_s=0.3)
-            assert time.monotonic() - begun < 1, name
+            assert time.monotonic() - begun < 3, name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import select
 import time
 from collections.abc import Iterator
 from html import unescape
@@ -94,28 +95,25 @@ def test_a_provider_in_trouble_holds_nobody_up(board: Board) -> None:
         status, page = board.sign_in(visitor, fault=trouble)
         assert (status, PHRASES["provider_down"].en in page) == (503, True), trouble
         assert 'name="password"' in page, "passwords go on"
-        assert time.monotonic() - begun < 3, trouble
+        assert time.monotonic() - begun < 10, trouble
 
 
-def test_other_pages_do_not_wait_for_a_silent_provider(provider: Emulated, tmp_path: Path) -> None:
-    with at_board(tmp_path, provider, answer_s=2.0) as office:
-        connections = []
-        provider.fault = "slow"
-        try:
-            for _ in range(12):
-                connection = http.client.HTTPConnection("127.0.0.1", office.config.web.port, timeout=20)
-                headers = {"Content-Type": "application/x-www-form-urlencoded"}
-                connection.request("POST", "/sign-in/provider", "to=%2F", headers)
-                connections.append(connection)
-            begun = time.monotonic()
-            assert office.visitor("guard 1").get("/")[0] == 200
-            assert time.monotonic() - begun < 1.5
-            assert {connection.getresponse().status for connection in connections} == {503}
-            assert time.monotonic() - begun < 5
-        finally:
-            provider.fault = ""
-            for connection in connections:
-                connection.close()
+def test_other_pages_do_not_wait_for_a_silent_provider(tmp_path: Path) -> None:
+    silent, connections = Emulated(), []
+    silent.fault = "slow"
+    silent.start()
+    with at_board(tmp_path, silent, answer_s=30.0) as office:
+        for _ in range(12):
+            connection = http.client.HTTPConnection("127.0.0.1", office.config.web.port, timeout=60)
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", "/sign-in/provider", "to=%2F", headers)
+            connections.append(connection)
+        assert office.visitor("guard 1").get("/")[0] == 200
+        assert select.select([each.sock for each in connections], [], [], 0)[0] == [], "all of them still wait"
+        silent.close()
+        assert {connection.getresponse().status for connection in connections} == {503}
+        for connection in connections:
+            connection.close()
 
 
 def test_a_board_starts_without_its_provider_and_takes_it_when_it_comes(tmp_path: Path) -> None:
