@@ -22,6 +22,7 @@ from controller.homeassistant import HomeAssistant
 from controller.installation import Installation, init
 from controller.metrics import Meter
 from controller.notifiers import Notifiers
+from controller.oidc import emulated
 from controller.porter import Porter
 from controller.sentry import broker, refusals
 from controller.store import Store
@@ -158,7 +159,16 @@ def run(*, config: Config) -> None:
             web.stop()
 
 
-for each in (init, broker, refusals, readers.command, asyncapi.command, datasette.command, doctor.command):
+for each in (
+    init,
+    broker,
+    refusals,
+    readers.command,
+    asyncapi.command,
+    datasette.command,
+    doctor.command,
+    emulated.command,
+):
     controller.add_command(each)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import sqlite3
 import threading
@@ -22,6 +23,7 @@ from controller.book import Book
 from controller.rights import Person, Role
 
 FILE: Final = "accounts.db"  # beside the controller's database
+NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 SESSION_S: Final = 12 * 3600  # a shift
 INVITE_S: Final = 24 * 3600
 SHORTEST: Final = 10  # characters of a password
@@ -49,6 +51,17 @@ CREATE TABLE IF NOT EXISTS tokens (
     name TEXT NOT NULL,
     label TEXT NOT NULL,
     made_at INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS subjects ( -- who somebody is to an identity provider
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    name TEXT NOT NULL UNIQUE,
+    granted INTEGER NOT NULL, -- 1: by a group over there, and gone with it; 0: added here by hand
+    PRIMARY KEY (issuer, subject)
+);
+CREATE TABLE IF NOT EXISTS hints ( -- what the identity provider is shown at the end of a session that it began
+    mark BLOB PRIMARY KEY,
+    hint TEXT NOT NULL
 );
 """
 
@@ -131,7 +144,7 @@ class Accounts(Book):
     def remove(self, name: str) -> bool:
         """Let somebody in no more, nor any program in their name. False: nobody is called that."""
         with self._writing() as db:
-            for table in ("sessions", "tokens"):
+            for table in ("sessions", "tokens", "subjects"):
                 db.execute(f"DELETE FROM {table} WHERE name = ?", (name,))  # noqa: S608 names of our own
             return db.execute("DELETE FROM people WHERE name = ?", (name,)).rowcount == 1
 
@@ -144,13 +157,16 @@ class Accounts(Book):
 
     # Who has signed in
 
-    def begin(self, person: Person, now: float) -> str:
-        """Begin a session and return what the browser is to hold."""
+    def begin(self, person: Person, now: float, hint: str = "") -> str:
+        """Begin a session and return what the browser is to hold; `hint` comes back when it ends."""
         token = secrets.token_urlsafe(32)
         with self._writing() as db:
             db.execute("DELETE FROM sessions WHERE until <= ?", (int(now),))
             row = (_mark(token), person.name, secrets.token_urlsafe(24), int(now + SESSION_S))
             db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", row)
+            db.execute("DELETE FROM hints WHERE mark NOT IN (SELECT mark FROM sessions)")
+            if hint:
+                db.execute("INSERT INTO hints VALUES (?, ?)", (_mark(token), hint))
         return token
 
     def session(self, token: str, now: float) -> Session | None:
@@ -163,10 +179,74 @@ class Accounts(Book):
             ).fetchone()
         return None if row is None else Session(_person(row), row[3])
 
-    def end(self, token: str) -> None:
-        """End a session."""
+    def end(self, token: str) -> str:
+        """End a session and return its hint, if it has one."""
         with self._writing() as db:
-            db.execute("DELETE FROM sessions WHERE mark = ?", (_mark(token),))
+            row = db.execute("SELECT hint FROM hints WHERE mark = ?", (_mark(token),)).fetchone()
+            for table in ("sessions", "hints"):
+                db.execute(f"DELETE FROM {table} WHERE mark = ?", (_mark(token),))  # noqa: S608 names of our own
+        return row[0] if row else ""
+
+    # Who is somebody to an identity provider
+
+    def subjects(self) -> dict[str, str]:
+        """Return who each of those is who can sign in so, by name."""
+        with self._turn:
+            return dict(self._db.execute("SELECT name, subject FROM subjects"))
+
+    def bound(self, issuer: str, subject: str) -> tuple[Person, bool] | None:
+        """Return whom an identity provider means, and whether a group over there let them in."""
+        with self._turn:
+            row = self._db.execute(
+                "SELECT p.name, p.role, p.reach, s.granted FROM subjects s JOIN people p ON p.name = s.name"
+                " WHERE s.issuer = ? AND s.subject = ?",
+                (issuer, subject),
+            ).fetchone()
+        return None if row is None else (_person(row), bool(row[3]))
+
+    def bind(self, name: str, issuer: str, subject: str) -> None:
+        """Say who somebody is over there, or that they are nobody; a change ends their sessions. Raise AccountError."""
+        with self._writing() as db:
+            other = db.execute(
+                "SELECT name FROM subjects WHERE issuer = ? AND subject = ? AND name != ?", (issuer, subject, name)
+            ).fetchone()
+            if other:
+                raise AccountError(f"{subject!r} is {other[0]!r} already; `menshen user remove` that one first")
+            changed = db.execute("DELETE FROM subjects WHERE name = ? AND subject != ?", (name, subject)).rowcount
+            if changed:
+                db.execute("DELETE FROM sessions WHERE name = ?", (name,))
+            if subject:
+                row = (issuer, subject, name)
+                db.execute("INSERT OR REPLACE INTO subjects (issuer, subject, name, granted) VALUES (?, ?, ?, 0)", row)
+
+    def adopt(self, name: str, issuer: str, subject: str) -> Person | None:
+        """Bind somebody who was added by name only, once; None: there is nobody, or they are somebody over there."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO subjects (issuer, subject, name, granted) SELECT ?, ?, name, 0 FROM people"
+                " WHERE name = ?",
+                (issuer, subject, name),
+            )
+        found = self.bound(issuer, subject)
+        return found[0] if found and found[0].name == name else None
+
+    def grant(self, person: Person, issuer: str, subject: str) -> bool:
+        """Let somebody in by a group over there, as what it says now. False: the name is somebody else's."""
+        with self._writing() as db:
+            mine = db.execute(
+                "SELECT 1 FROM subjects WHERE issuer = ? AND subject = ? AND name = ? AND granted = 1",
+                (issuer, subject, person.name),
+            ).fetchone()
+            if not mine:
+                if db.execute("SELECT 1 FROM people WHERE name = ?", (person.name,)).fetchone():
+                    return False
+                db.execute("INSERT INTO subjects VALUES (?, ?, ?, 1)", (issuer, subject, person.name))
+            db.execute(
+                "INSERT INTO people (name, role, reach) VALUES (?, ?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET role = excluded.role, reach = excluded.reach",
+                (person.name, person.role, json.dumps(person.reach)),
+            )
+        return True
 
     # Programs
 
@@ -187,6 +267,11 @@ class Accounts(Book):
                 (_mark(token),),
             ).fetchone()
         return None if row is None else _person(row)
+
+
+def can_be_called(name: str) -> bool:
+    """Tell whether alerts and commands could carry this name."""
+    return bool(NAME.fullmatch(name)) and name.isprintable() and name == name.strip()
 
 
 def _person(row: tuple[str, Role, str]) -> Person:

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from controller import doors
+from controller.oidc.settings import OidcSection, complaint
 from device import settings
 from device.wire.link import Wire
 from device.wire.messages import Id
@@ -241,6 +242,7 @@ class WebSection(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="where they are served, unencrypted: for other machines put a proxy with TLS before it"),
     ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="its TCP port")] = 8471
+    oidc: OidcSection = OidcSection()
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -274,6 +276,8 @@ def read(path: Path | None) -> Config:
         raise settings.SettingsError(
             f"{named}: notify.timezone: {config.notify.timezone!r} is no IANA time zone, such as Asia/Shanghai"
         ) from error
+    if wrong := complaint(config.web.oidc):
+        raise settings.SettingsError(f"{named}: {wrong}")
     if config.identity.folder and config.wire != Wire():
         raise settings.SettingsError(f"{named}: identity.folder says where the broker is: leave out [wire]")
     return config

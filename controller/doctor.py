@@ -17,6 +17,7 @@ from controller.authority import AuthorityError
 from controller.config import Config, load
 from controller.database import StoreError
 from controller.installation import Installation
+from controller.oidc import checkup
 from controller.store import Store
 from device.settings import SettingsError
 from device.wire.checkup import Finding, both, row, table
@@ -32,6 +33,7 @@ CHECKS: Final[dict[str, Text]] = {
     "clock": Text("时钟", "clock"),
     "backlog": Text("门机积压", "gates' backlog"),
     "notifiers": Text("通知渠道", "notifiers"),
+    "provider": Text("身份提供方", "identity provider"),
     "ledger": Text("身份账本", "ledger"),
     "certificates": Text("证书", "certificates"),
     "broker": Text("消息代理", "broker"),
@@ -69,6 +71,7 @@ def _kept(config: Config) -> Iterator[Finding]:
     yield health.disk(database.parent)
     yield health.fsync(database.parent)
     yield health.notifiers(config)
+    yield checkup.examine(config.web.oidc)
 
 
 def _spoken(config: Config) -> Iterator[Finding]:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Final
 
 import click
 
-from controller.accounts import INVITE_S, AccountError, Accounts
+from controller.accounts import INVITE_S, AccountError, Accounts, can_be_called
 from controller.config import Config, configured
 from controller.rights import ROLES, TITLES, Person, Role
 from controller.tables import Form, formed, show
 from device.wire.messages import ID_PATTERN, MessageError, Place, Text
 from device.wire.words import say
 
-NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 HEADS: Final[dict[str, Text]] = {
     "name": Text("姓名", "name"),
     "role": Text("角色", "role"),
     "reach": Text("范围", "reach"),
     "password": Text("密码", "password"),
+    "subject": Text("身份提供方标识", "subject"),
 }
 EVERY: Final = Text("全部入口", "every entrance")
 SET: Final = {True: Text("已设置", "set"), False: Text("未设置", "not yet")}
@@ -40,7 +39,7 @@ def _opened(config: Config) -> Accounts:
 
 def _name(_context: click.Context, _option: click.Parameter, text: str) -> str:
     """Refuse a name that no alert or command could carry."""
-    if not NAME.fullmatch(text) or not text.isprintable() or text != text.strip():
+    if not can_be_called(text):
         raise click.BadParameter("1 to 64 characters that print, such as 'guard 7'")
     return text
 
@@ -66,18 +65,30 @@ def _invite(config: Config, accounts: Accounts, name: str) -> None:
         click.echo("看板未启用 / the board is off: set web.enabled = true", err=True)
 
 
+def _bind(config: Config, accounts: Accounts, name: str, subject: str) -> None:
+    try:
+        accounts.bind(name, config.web.oidc.issuer, subject)
+    except AccountError as error:
+        raise click.ClickException(str(error)) from error
+
+
 @user.command()
 @configured
 @click.argument("name", callback=_name)
 @click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True, help="What they may do. 角色")
 @click.option("--for", "reach", multiple=True, callback=_reach, metavar="SITE[/ENTRANCE]", help="Only these. 限定范围")
-def add(*, config: Config, name: str, role: Role, reach: tuple[str, ...]) -> None:
+@click.option("--subject", help="Who they are to the identity provider of [web.oidc]; '' undoes it. 身份提供方标识")
+def add(*, config: Config, name: str, role: Role, reach: tuple[str, ...], subject: str | None) -> None:
     """Add somebody, or change what they may do; prints a token to set a password with. 添加用户"""
+    if subject and not config.web.oidc.issuer:
+        raise click.ClickException("--subject needs an identity provider: set web.oidc.issuer first")
     with _opened(config) as accounts:
         known = accounts.person(name) is not None
+        if subject is not None:
+            _bind(config, accounts, name, subject)
         accounts.add(Person(name=name, role=role, reach=reach))
-        if known:
-            click.echo(f"{name} 已修改 / is changed")
+        if known or subject:
+            click.echo(f"{name} 已修改 / is changed" if known else f"{name} 已添加 / is added")
         else:
             _invite(config, accounts, name)
 
@@ -121,9 +132,15 @@ def remove(*, config: Config, name: str) -> None:
 def list_(*, config: Config, form: Form) -> None:
     """List who may sign in. 用户列表"""
     with _opened(config) as accounts:
-        people = accounts.people()
+        people, subjects = accounts.people(), accounts.subjects()
     rows = [
-        {"name": person.name, "role": person.role, "reach": list(person.reach), "password": ready}
+        {
+            "name": person.name,
+            "role": person.role,
+            "reach": list(person.reach),
+            "password": ready,
+            "subject": subjects.get(person.name, ""),
+        }
         for person, ready in people
     ]
     cells = [
@@ -132,6 +149,7 @@ def list_(*, config: Config, form: Form) -> None:
             say(TITLES[person.role], form.tongue),
             ", ".join(person.reach) or say(EVERY, form.tongue),
             say(SET[ready], form.tongue),
+            subjects.get(person.name, ""),
         ]
         for person, ready in people
     ]

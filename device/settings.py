@@ -112,11 +112,20 @@ def example(kind: type[msgspec.Struct]) -> str:
     """Write every setting of `kind` as TOML: meaning, range, default behind a #, and a sample where one must be set."""
     lines = [f"# {_title(kind)} Behind a # stand the defaults: take it away to change one."]
     for section in msgspec.structs.fields(kind):
-        info = _bare(inspect.type_info(section.type))
-        if isinstance(info, inspect.StructType):
-            lines += ["", f"# {_title(info.cls)}", f"[{section.encode_name}]"]
-            lines += [line for field in info.fields for line in _setting(field)]
+        lines += _section(section.encode_name, inspect.type_info(section.type))
     return "\n".join(lines) + "\n"
+
+
+def _section(name: str, said: inspect.Type) -> list[str]:
+    """Write one table, then those that stand in it."""
+    info = _bare(said)
+    if not isinstance(info, inspect.StructType):
+        return []
+    within = {field.encode_name: isinstance(_bare(field.type), inspect.StructType) for field in info.fields}
+    lines = ["", f"# {_title(info.cls)}", f"[{name}]"]
+    lines += [line for field in info.fields if not within[field.encode_name] for line in _setting(field)]
+    tables = (_section(f"{name}.{field.encode_name}", field.type) for field in info.fields)
+    return lines + [line for table in tables for line in table]
 
 
 def _title(kind: type) -> str:

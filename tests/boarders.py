@@ -6,7 +6,7 @@ import http.client
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from controller.alerts import compare
 from controller.broker import free_port
 from controller.config import Config, RulesSection, StoreSection, WebSection
 from controller.intake import Intake
+from controller.oidc.settings import OidcSection
 from controller.quarantine import Quarantine
 from controller.rights import Person, Role
 from controller.rules import findings
@@ -129,10 +130,13 @@ def _at(message: Message) -> datetime:
 class Pages:
     """The pages over one folder, with somebody of each role."""
 
-    def __init__(self, folder: Path, past: Past) -> None:
+    def __init__(self, folder: Path, past: Past, oidc: Mapping[str, Any]) -> None:
         self.past = past
+        port = free_port()
+        provider = OidcSection(url=f"http://127.0.0.1:{port}", **oidc)
         self.config = Config(
-            store=StoreSection(path=str(folder / "controller.db")), web=WebSection(enabled=True, port=free_port())
+            store=StoreSection(path=str(folder / "controller.db")),
+            web=WebSection(enabled=True, port=port, oidc=provider),
         )
         self.server = Server(self.config)
         self.accounts = self.server.accounts
@@ -169,6 +173,7 @@ class Visitor:
         self._port = port
         self.cookies: dict[str, str] = {"language": "en"}
         self.headers: dict[str, str] = {}
+        self.set_cookies: list[str] = []
 
     def get(self, path: str, **headers: str) -> tuple[int, str]:
         """Ask for a page."""
@@ -196,6 +201,7 @@ class Visitor:
         connection.request(method, path, body, {"Cookie": cookies, **headers})
         answer = connection.getresponse()
         self.headers = {name.lower(): value for name, value in answer.getheaders()}
+        self.set_cookies = answer.headers.get_all("set-cookie", [])
         for name, value in answer.getheaders():
             if name.lower() == "set-cookie":
                 key, _, kept = value.partition(";")[0].partition("=")
@@ -206,9 +212,9 @@ class Visitor:
 
 
 @contextmanager
-def running(folder: Path, past: Past) -> Iterator[Pages]:
-    """Run the pages over what is in a folder."""
-    office = Pages(folder, past)
+def running(folder: Path, past: Past, **oidc: Any) -> Iterator[Pages]:
+    """Run the pages over what is in a folder; with an issuer people may come in through an identity provider."""
+    office = Pages(folder, past, oidc)
     try:
         yield office
     finally:
@@ -216,7 +222,7 @@ def running(folder: Path, past: Past) -> Iterator[Pages]:
 
 
 @contextmanager
-def pages(folder: Path) -> Iterator[Pages]:
+def pages(folder: Path, **oidc: Any) -> Iterator[Pages]:
     """Run the pages over a morning at five entrances."""
-    with running(folder, fill(folder / "controller.db", datetime.now(tz=UTC))) as office:
+    with running(folder, fill(folder / "controller.db", datetime.now(tz=UTC)), **oidc) as office:
         yield office

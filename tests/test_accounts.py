@@ -128,7 +128,7 @@ def test_the_command_adds_lists_and_removes(tmp_path: Path) -> None:
     assert "one-time token" in run("password", "guard 7")
     assert "已修改" in run("add", "guard 7", "--role", "operator", "--for", "expo/north")
     rows = json.loads(run("list", "--json"))
-    assert rows == [{"name": "guard 7", "role": "operator", "reach": ["expo/north"], "password": False}]
+    assert rows == [{"name": "guard 7", "role": "operator", "reach": ["expo/north"], "password": False, "subject": ""}]
     with Accounts.beside(str(tmp_path / "controller.db")) as accounts:
         found = accounts.bearer(run("token", "guard 7").strip())
         assert found is not None
@@ -138,3 +138,54 @@ def test_the_command_adds_lists_and_removes(tmp_path: Path) -> None:
     run("remove", "guard 7")
     assert "nobody is called" in run("remove", "guard 7", code=1)
     assert "nobody is called" in run("password", "guard 7", code=1)
+
+
+def test_the_command_says_who_somebody_is_to_an_identity_provider(tmp_path: Path) -> None:
+    config = tmp_path / "controller.toml"
+    config.write_text(f'[store]\npath = "{tmp_path}/controller.db"\n', encoding="utf-8")
+
+    def run(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(main, ["user", *words, "--config", str(config)])
+        assert result.exit_code == code, result.output
+        return result.output
+
+    assert "set web.oidc.issuer first" in run("add", "guard 7", "--subject", "s-7", code=1)
+    with config.open("a", encoding="utf-8") as file:
+        file.write(
+            '[web.oidc]\nissuer = "https://login.example"\nclient_id = "menshen"\nurl = "https://board.example"\n'
+        )
+    said = run("add", "guard 7", "--role", "guard", "--subject", "s-7")
+    assert "is added" in said
+    assert "one-time token" not in said, "they have no need of a password"
+    assert json.loads(run("list", "--json"))[0]["subject"] == "s-7"
+    assert "'guard 7' already" in run("add", "guard 8", "--subject", "s-7", code=1)
+    assert [row["name"] for row in json.loads(run("list", "--json"))] == ["guard 7"], "and nobody was added"
+    run("add", "guard 7", "--role", "guard", "--subject", "")
+    assert json.loads(run("list", "--json"))[0]["subject"] == ""
+
+
+def test_whoever_becomes_somebody_else_over_there_is_out(accounts: Accounts) -> None:
+    issuer = "https://login.example"
+    assert accounts.bound(issuer, "s-7") is None
+    accounts.bind(GUARD.name, issuer, "s-7")
+    session = accounts.begin(GUARD, NOW, "a hint")
+    accounts.bind(GUARD.name, issuer, "s-7")
+    assert accounts.session(session, NOW), "the same again changes nothing"
+    assert accounts.bound("https://elsewhere.example", "s-7") is None
+    accounts.bind(GUARD.name, issuer, "s-8")
+    assert accounts.session(session, NOW) is None
+    assert accounts.bound(issuer, "s-7") is None
+    assert accounts.bound(issuer, "s-8") == (GUARD, False)
+
+
+def test_a_hint_lives_as_long_as_its_session(accounts: Accounts, tmp_path: Path) -> None:
+    first, second = accounts.begin(GUARD, NOW, "the first hint"), accounts.begin(GUARD, NOW)
+    assert accounts.end(second) == ""
+    assert accounts.end(first) == "the first hint"
+    assert accounts.end(first) == ""
+    accounts.begin(GUARD, NOW, "the last hint")
+    accounts.begin(GUARD, NOW + SESSION_S)
+    kept = (tmp_path / FILE).read_bytes()
+    assert b"hint TEXT" in kept
+    assert b"the first hint" not in kept
+    assert b"the last hint" not in kept

@@ -19,6 +19,8 @@ from menshen import main
 from tests.bystanders import PLACE, Gate, scan
 
 ROOT = Path(__file__).resolve().parents[1]
+OIDC = "[web.oidc]\nissuer = 'https://login.example'\n"
+KNOWN = f"{OIDC}url = 'https://board.example'\nclient_id = 'menshen'\n"
 
 
 def test_the_example_that_ships_is_the_one_that_is_printed() -> None:
@@ -60,6 +62,15 @@ def test_without_any_file_everything_is_below_home(
         ("[rules]\noffline_grace_s = -1\n", "rules.offline_grace_s.*0 to 3600"),
         ("[store]\npath = 3\n", "store.path"),
         ("[wire\n", "not a TOML file"),
+        ("[web.oidc]\nissuer = 'http://login.example'\n", "web.oidc.issuer: .* is not such as https://host.example"),
+        (f"{OIDC}url = 'board.example'\n", "web.oidc.url: .* is not such as"),
+        (f"{OIDC}url = 'https://board.example/gates'\n", "web.oidc.url: .* leave the path out"),
+        (f"{OIDC}url = 'https://user@board.example'\n", "web.oidc.url: .* is not such as"),
+        (f"{OIDC}url = 'https://board.example'\n", "web.oidc.client_id must be set"),
+        (f"{KNOWN}grant = [{{group = 'a', role = 'guard'}}]\n", "web.oidc.grant needs web.oidc.name"),
+        (f"{KNOWN}name = 'n'\ngrant = [{{group = 'a', role = 'guard', reach = ['EXPO']}}]\n", "neither SITE nor"),
+        (f"{KNOWN}name = 'n'\ngrant = [{{group = 'a', role = 'chief'}}]\n", "web.oidc.grant"),
+        (f"{KNOWN}client_secre = 'x'\n", "did you mean web.oidc.client_secret?"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:

@@ -40,6 +40,7 @@ LIVE = {
     "command",
     "doctor",
     "controller broker",
+    "controller provider",
     "controller run",
     "gate enrol",
     "gate run",

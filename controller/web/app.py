@@ -16,7 +16,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from controller.database import StoreError
-from controller.web import acts, alerts, api, board, entrance, events, fleet, journal, openapi, sign, stream
+from controller.oidc.settings import CALLBACK
+from controller.web import acts, alerts, api, board, entrance, events, fleet, journal, openapi, provider, sign, stream
 from controller.web.headers import Headers
 from controller.web.pages import plain_page
 from controller.web.visit import House, RefusedError, signed_in
@@ -45,6 +46,8 @@ def app(house: House) -> Starlette:
             Route("/events.csv", signed_in(events.exported)),
             Route("/fleet", signed_in(fleet.fleet)),
             Route("/sign-in", sign.sign_in, methods=["GET", "POST"]),
+            Route("/sign-in/provider", provider.leave, methods=["POST"]),
+            Route(CALLBACK, provider.arrive),
             Route("/welcome", sign.welcome, methods=["GET", "POST"]),
             Route("/sign-out", sign.sign_out, methods=["POST"]),
             Route("/look", sign.look),

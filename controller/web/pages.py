@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -69,6 +70,7 @@ def _words(language: Language) -> dict[str, Any]:
         "when": _when,
         "iso": _iso,
         "plain": harmless,
+        "shell": lambda text: shlex.quote(harmless(text)),
     }
 
 

@@ -36,6 +36,37 @@ PHRASES: Final[dict[str, Text]] = {
     "wrong_token": Text("口令不对、已用过或已过期。", "That token is wrong, used or too old."),
     "too_short": Text("密码需要 10 到 200 个字符。", "A password has 10 to 200 characters."),
     "set": Text("密码已设置，请登录。", "Your password is set. Sign in."),
+    "sign_in_with": Text("用 ", "Sign in with "),
+    "sign_in_with_end": Text(" 登录", ""),
+    "leaving": Text("正在前往", "On the way to"),
+    "provider_down": Text(
+        "身份提供方没有应答。请用密码登录，或稍后再试。",
+        "The identity provider does not answer. Sign in with a password, or try again later.",
+    ),
+    "provider_odd": Text(
+        "身份提供方的应答不可信，未能登录。请告知管理员，原因在控制端日志里。",
+        "What the identity provider says cannot be believed. Tell an administrator; the controller's log says why.",
+    ),
+    "provider_refused": Text(
+        "身份提供方没有放行，或您取消了登录。", "The identity provider did not let you in, or you gave up."
+    ),
+    "start_again": Text(
+        "这次登录已过期、已用过，或不是从本浏览器开始的。请重新登录。",
+        "That sign-in is too old, was used, or was not begun in this browser. Begin again.",
+    ),
+    "elsewhere": Text(
+        "请从这个地址打开看板，再用身份提供方登录：", "To sign in so, open the board at its own address:"
+    ),
+    "unknown_here": Text("这里还不认识您", "Nobody here knows you yet"),
+    "unknown_why": Text(
+        "身份提供方证实了您的身份，但您还不能使用这个看板。",
+        "The identity provider knows who you are, but nobody has let you use this board.",
+    ),
+    "unknown_ask": Text(
+        "请联系看板管理员，由其在控制端机器上运行以下命令，然后重新登录。",
+        "Ask an administrator of this board to run this on the controller's machine, then sign in again.",
+    ),
+    "unknown_name": Text("姓名", "NAME"),
     "wait": Text("尝试过多，请稍候再试。", "Too many tries. Wait some minutes."),
     "language": Text("English", "中文"),
     "dark": Text("深色", "Dark"),

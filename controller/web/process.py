@@ -14,6 +14,7 @@ from typing import Final
 from controller.accounts import AccountError, Accounts
 from controller.config import Config
 from controller.web.app import app
+from controller.web.away import Away
 from controller.web.patience import Patience
 from controller.web.readers import Readers
 from controller.web.visit import House
@@ -100,7 +101,8 @@ class Server:
         self._readers = Readers(config.store.path)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}/"
-        self._app = app(House(config, self._readers, self.accounts, Patience()))
+        self._away = Away(config.web.oidc) if config.web.oidc.issuer else None
+        self._app = app(House(config, self._readers, self.accounts, Patience(), self._away))
         self._server = server(self._app, at_once=AT_ONCE, goodbye_s=2)
 
     def serve(self) -> None:
@@ -110,6 +112,8 @@ class Server:
         finally:
             self._app.state.pulse.close()
             self._readers.close()
+            if self._away:
+                self._away.close()
             self.accounts.close()
             self._socket.close()
 

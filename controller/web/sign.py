@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from controller.accounts import SESSION_S, AccountError
 from controller.web import visit
 from controller.web.pages import plain_page
-from controller.web.visit import House, RefusedError
+from controller.web.visit import RefusedError
 
 YEAR_S: Final = 365 * 86400
 
@@ -21,20 +21,18 @@ async def sign_in(request: Request) -> Response:
     """Ask for name and password, and let in whoever has them."""
     house = visit.house(request)
     if request.method == "GET":
-        return _asking(
-            request, house, request.query_params.get("to", "/"), "set" if "set" in request.query_params else ""
-        )
+        return asking(request, request.query_params.get("to", "/"), "set" if "set" in request.query_params else "")
     given = await visit.fields(request)
     if not visit.same_site(request):
         raise RefusedError(403, "not_our_form")
     name, to = given.get("name", "").strip(), visit.local(given.get("to", "/"))
     address = request.client.host if request.client else ""
     if house.patience.waits(name, address, time.monotonic()):
-        return _asking(request, house, to, "wait", status=429)
+        return asking(request, to, "wait", status=429)
     person = await run_in_threadpool(house.accounts.known, name, given.get("password", ""))
     if person is None:
         house.patience.wrong(name, address, time.monotonic())
-        return _asking(request, house, to, "wrong", status=403)
+        return asking(request, to, "wrong", status=403)
     house.patience.right(name, address)
     answer = RedirectResponse(to, 303)
     token = await run_in_threadpool(house.accounts.begin, person, time.time())
@@ -42,9 +40,18 @@ async def sign_in(request: Request) -> Response:
     return answer
 
 
-def _asking(request: Request, house: House, to: str, said: str, *, status: int = 200) -> Response:
+def asking(request: Request, to: str, said: str, *, status: int = 200) -> Response:
+    """Ask for name and password, or whether to go to the identity provider; say what went wrong before."""
+    house = visit.house(request)
+    provider = house.away.settings if house.away else None
     return plain_page(
-        request, "sign_in.html", status=status, to=visit.local(to), said=said, nobody=not house.accounts.people()
+        request,
+        "sign_in.html",
+        status=status,
+        to=visit.local(to),
+        said=said,
+        nobody=not house.accounts.people() and not (provider and provider.grant),
+        provider=provider,
     )
 
 
@@ -71,14 +78,17 @@ async def welcome(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session of this browser."""
+    """End the session of this browser, and where it came through the identity provider, the one there."""
     house = visit.house(request)
     given = await visit.fields(request)
-    visitor = await run_in_threadpool(visit.visit, request)
+    visitor, hint = await run_in_threadpool(visit.visit, request), ""
     if visitor:
         visit.carries(request, given, visitor.form)
-        await run_in_threadpool(house.accounts.end, request.cookies.get(visit.SESSION, ""))
-    answer = RedirectResponse("/sign-in", 303)
+        hint = await run_in_threadpool(house.accounts.end, request.cookies.get(visit.SESSION, ""))
+    there = await house.away.farewell(hint) if house.away and hint else ""
+    answer: Response = RedirectResponse("/sign-in", 303)
+    if house.away and there:
+        answer = plain_page(request, "leaving.html", target=there, called=house.away.settings.called)
     answer.delete_cookie(visit.SESSION, path="/")
     return answer
 

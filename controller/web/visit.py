@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from controller.accounts import Accounts
 from controller.config import Config
 from controller.rights import Act, Person
+from controller.web.away import Away
 from controller.web.patience import Patience
 from controller.web.readers import Readers
 from device.wire.words import Language
@@ -33,6 +34,7 @@ class House(NamedTuple):
     readers: Readers
     accounts: Accounts
     patience: Patience
+    away: Away | None = None  # the identity provider, where there is one
 
 
 class RefusedError(Exception):
@@ -147,7 +149,9 @@ def carries(request: Request, given: dict[str, str], form: str) -> None:
         raise RefusedError(403, "not_our_form")
 
 
-def cookie(response: Response, request: Request, name: str, value: str, age_s: int, *, seen: bool = False) -> None:
+def cookie(
+    response: Response, request: Request, name: str, value: str, age_s: int, *, seen: bool = False, path: str = "/"
+) -> None:
     """Have a browser keep something; `seen`: our script may read it."""
     kept: dict[str, Any] = {"httponly": not seen, "samesite": "lax", "secure": request.url.scheme == "https"}
-    response.set_cookie(name, value, max_age=age_s, path="/", **kept)
+    response.set_cookie(name, value, max_age=age_s, path=path, **kept)

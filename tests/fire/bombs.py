@@ -30,6 +30,9 @@ import base45
 from controller.config import RulesSection
 from controller.database import now
 from controller.intake import Intake
+from controller.oidc import call, idtoken, provider
+from controller.oidc.emulated import signer
+from controller.oidc.idtoken import Awaited, TokenError
 from controller.quarantine import Quarantine
 from controller.refusals import Reader
 from controller.store import Store
@@ -87,6 +90,13 @@ def _decoding(kind: type[messages.Message]) -> Reading:
     return Reading(lambda data: decode(kind, data), MessageError)
 
 
+SHOWN: Final = idtoken.keys({"keys": [signer("ES256").shown()]})
+
+
+def _proved(token: str) -> object:
+    return idtoken.judge(token, SHOWN, Awaited("https://login.example", "menshen", "n"), 0)
+
+
 def _text(read: Callable[[str], object]) -> Callable[[bytes], object]:
     return lambda data: read(data.decode("utf-8", "replace"))
 
@@ -128,6 +138,8 @@ def readers(folder: Path) -> dict[str, Reading]:
         "scene.load": Reading(staged, SceneError),
         "Intake.hear": Reading(taken, RefusedError),
         "refusals.Reader": Reading(_text(_logged), RefusedError),
+        "idtoken.judge": Reading(_text(_proved), TokenError),
+        "provider.describe": Reading(lambda data: provider.describe("", call.read("", call.OK, data)), call.CallError),
         **{f"decode {kind.__name__}": _decoding(kind) for kind in KINDS},
     }
 
