@@ -5,7 +5,6 @@ A running controller and the board notice at once.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import click
@@ -14,7 +13,7 @@ from controller import deeds, regions
 from controller.accounts import AccountError, Accounts
 from controller.alertbook import acting
 from controller.config import Config, configured
-from controller.regions import PATTERN, PREFIX, RegionError, within
+from controller.regions import PREFIX, RegionError, within
 from controller.tables import Form, formed, reading, show
 from device.wire.messages import Text
 from device.wire.plain import harmless
@@ -35,7 +34,7 @@ def region() -> None:
 
 def _region(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
     """Read ids with slashes between."""
-    if text is not None and not re.search(PATTERN, text):
+    if text is not None and not regions.is_one(text):
         raise click.BadParameter(
             f"{text[:80]!r} is no region: ids from the top down, {regions.LEVELS} at most, such as "
             "zhejiang/hangzhou/xihu; each is 2 to 32 of a-z and 0-9, with single hyphens inside"

@@ -8,6 +8,7 @@ its name, and it does not change when a list of codes does. Whoever counts by of
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Final
 
@@ -39,6 +40,11 @@ ALTER TABLE silences ADD COLUMN region TEXT NOT NULL DEFAULT ''; -- empty: any, 
 
 class RegionError(ValueError):
     """A region, or a site, with which this cannot be done; the text names the fix."""
+
+
+def is_one(text: str) -> bool:
+    """Tell whether a region can be named so."""
+    return re.search(PATTERN, text) is not None
 
 
 def within(region: str, whole: str) -> bool:

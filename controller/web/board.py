@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from controller import overview
 from controller.database import now
-from controller.regions import above, way
+from controller.regions import above, is_one, way
 from controller.web.pages import page
-from controller.web.visit import Visit
+from controller.web.visit import RefusedError, Visit
 
 CARDS: Final = 60  # in full; more than anybody takes in, and quick to write
 
@@ -29,6 +29,8 @@ def entrances(visit: Visit) -> Response:
 def _standing(visit: Visit) -> dict[str, object]:
     at, asked = now(), visit.request.query_params
     here, wall = asked.get("region", ""), "wall" in asked
+    if here and not is_one(here):
+        raise RefusedError(400, "not_a_form")
     with visit.house.readers.lent() as store:
         found = overview.entrances(store, at, visit.person, region=here)
         titles = store.regions()
