@@ -186,6 +186,7 @@ def test_the_board_is_grouped_and_chosen_by_region_and_stays_worst_first(office:
     inside = chief.json(f"{ROOT}/entrances?region=zhejiang/hangzhou")
     assert {each["region"] for each in inside} == {XIHU}
     assert [each["rank"] for each in inside] == sorted([each["rank"] for each in inside], key=overview.RANKS.index)
+    assert "hall/dock · Zhejiang › Ningbo" in chief.get("/")[1]
     text = chief.get("/?region=zhejiang")[1]
     assert text.index(">Ningbo</a>") < text.index(">Hangzhou</a>")
     assert 'hx-get="/board?region=zhejiang"' in text

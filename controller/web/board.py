@@ -35,7 +35,7 @@ def _standing(visit: Visit) -> dict[str, object]:
         found = overview.entrances(store, at, visit.person, region=here)
         titles = store.regions()
     regions = overview.regions(found, titles)
-    if here not in {each.region for each in regions}:
+    if here and here not in {each.region for each in regions}:
         titles = {}  # nobody learns what a region is called in which they see nothing
     alerts = [alert for each in found for alert in each.alerts]
     return {
