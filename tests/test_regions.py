@@ -14,13 +14,14 @@ from controller.alarms import AlertError
 from controller.config import Config, NotifySection, Route, StoreSection
 from controller.health import notifiers
 from controller.notifiers import placed
+from controller.postman import Send, Type
 from controller.regions import RegionError, is_one, way, within
 from controller.store import Store
 from device.settings import SettingsError, convert
 from device.wire.messages import Text
 from tests.boarders import DOCK, HANGZHOU, NINGBO, NORTH, TITLES, XIHU, pages, settle
-from tests.bystanders import told
-from tests.test_notifiers import AT, alert, route
+from tests.bystanders import told, wait
+from tests.test_notifiers import AT, Scene, alert, route
 
 
 @pytest.mark.parametrize("name", ["zhejiang", "33/01/06", XIHU, "aa/bb/cc/dd/ee/ff"])
@@ -155,6 +156,27 @@ def test_a_route_is_for_its_regions_and_its_places(fields: dict[str, object], re
     zone = ZoneInfo("Asia/Shanghai")
     assert routes.wants(route(**fields), alert(), AT, zone, region) == wanted
     assert bool(routes.news(route(**fields), {}, [alert()], AT, zone, lies={"expo": region})) == wanted
+
+
+def test_whoever_is_told_of_a_region_is_told_of_a_site_that_moves_into_it(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def carry(title: str, _text: str, _type: Type) -> bool:
+        said.append(title)
+        return True
+
+    scene = Scene(tmp_path)
+    scene.store.add_region("zhejiang", "", "", "chief 1")
+    scene.postman(Send("region", carry), regions=["zhejiang"])
+    everywhere = scene.postman(Send("everywhere", lambda *_: True))
+    for count, kind in enumerate(("fire", "tamper"), 1):  # while the other tells both, this one has looked
+        scene.open(kind)
+        wait(lambda count=count: everywhere.record.sent == count)  # type: ignore[misc]
+    assert said == []
+    scene.store.assign("expo", "zhejiang", "chief 1")
+    wait(lambda: len(said) == 2)
+    scene.close()
+    assert said == ["[紧急] expo/north: 消防联动", "[紧急] expo/north: 设备箱被打开"]
 
 
 def test_a_route_of_a_region_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
