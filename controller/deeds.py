@@ -37,6 +37,7 @@ CHANGES: Final[dict[str, Text]] = {
     "user_changed": Text("修改用户", "user changed"),
     "user_removed": Text("删除用户", "user removed"),
     "user_invited": Text("允许设置新密码", "let set a new password"),
+    "password_set": Text("设置密码", "password set"),
     "token_made": Text("生成程序令牌", "program's token made"),
 }
 HOW: Final[dict[str, Text]] = {

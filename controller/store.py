@@ -77,7 +77,7 @@ class Store(Policies, Flows, Alarms, Courses):
     def register(self, place: Place, zh: str = "", en: str = "", *, by: str = "") -> None:
         """Make an entrance one of ours; again, it only changes its titles. Whoever does it stands in the journal."""
         with self.transaction():
-            again = place in self.registered()
+            again = bool(by) and place in self.registered()
             self.db.execute(
                 "UPDATE entrances SET title_zh = ?, title_en = ?, registered_at = coalesce(registered_at, ?)"
                 " WHERE id = ?",

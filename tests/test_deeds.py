@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from controller.broker import free_port
 from tests.bystanders import told
 
 
@@ -78,3 +80,21 @@ def test_what_fails_is_not_in_the_journal(config: Path) -> None:
         told(config, *words, code=1)
     told(config, "region", "add", "other", "--by", "\x1b[2J", code=2)
     assert len(json.loads(told(config, "journal", "list", "--json"))) == 1
+
+
+def test_a_claim_and_a_revoked_identity_are_in_the_journal_without_the_code(config: Path, tmp_path: Path) -> None:
+    ports = [word for name in ("--gates", "--own", "--enrol") for word in (name, str(free_port()))]
+    printed = told(config, "controller", "init", "--host", "127.0.0.1", *ports)
+    with config.open("a", encoding="utf-8") as file:
+        file.write(printed[printed.index("[identity]") :])
+    told(config, "entrance", "add", "expo/north", "--by", "chief 2")
+    claimed = told(config, "entrance", "claim", "expo/north", "--by", "chief 2")
+    (code,) = re.findall(r"expo/north: (\S+)", claimed)
+    told(
+        config, "entrance", "revoke", "expo/north", "--by", "chief 2", code=1
+    )  # no broker: it will know when it starts
+    rows = json.loads(told(config, "journal", "list", "--json"))[::-1]
+    assert [(each["what"]["change"], each["what"]["entrance"], each["who"]) for each in rows] == [
+        (change, "expo/north", "chief 2") for change in ("entrance_added", "claim_made", "gate_revoked")
+    ]
+    assert code.encode() not in (tmp_path / "controller.db").read_bytes()

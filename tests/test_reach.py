@@ -17,7 +17,7 @@ from controller.rights import Act, Person, Scope
 from controller.store import Store
 from controller.web.api import QUESTIONS, ROOT
 from device.wire.messages import Place
-from tests.boarders import HANGZHOU, NINGBO, NORTH, XIHU, Pages, Visitor, pages, settle
+from tests.boarders import HANGZHOU, NINGBO, NORTH, PASSWORD, XIHU, Pages, Visitor, pages, settle
 from tests.test_board import open_alert, program, row
 
 LIES = {"expo": XIHU, "hall": NINGBO}
@@ -152,6 +152,27 @@ def test_every_question_of_the_api_was_asked_from_outside() -> None:
     }  # fmt: skip
 
 
+def test_the_terminal_lists_of_a_region_only_what_is_in_it(office: Pages) -> None:
+    with Store(Path(office.config.store.path), read_only=True) as store:
+        for region, sites in ((HANGZHOU, {"expo"}), (NINGBO, {"hall"}), ("no", set())):
+            alerts = store.alerts(place=None, kind=None, only_open=False, limit=50, region=region)
+            assert {each["site"] for each in alerts} == sites
+        for region, sites in ((HANGZHOU, {"expo"}), (NINGBO, set())):
+            events = store.events(place=None, kind=None, event_type=None, since=None, limit=50, region=region)
+            assert {each["site"] for each in events} == sites
+
+
+def test_whoever_sets_a_password_stands_in_the_journal(office: Pages) -> None:
+    office.accounts.add(Person(name="viewer 5", role="viewer"))
+    token = office.accounts.invite("viewer 5", time.time())
+    visitor = Visitor(office.config.web.port)
+    assert visitor.post("/welcome", name="viewer 5", token="no", password=PASSWORD)[0] == 403
+    assert visitor.post("/welcome", name="viewer 5", token=token, password=PASSWORD)[0] == 303
+    with Store(Path(office.config.store.path), read_only=True) as store:
+        rows = [each for each in store.journal_entries() if each["who"] == "viewer 5"]
+    assert [each["what"] for each in rows] == [{"change": "password_set", "user": "viewer 5"}]
+
+
 def test_an_administrator_of_one_region_does_not_read_the_journal(office: Pages) -> None:
     limited = office.visitor("chief 3")
     assert limited.get("/journal")[0] == 403
@@ -186,6 +207,10 @@ def test_the_board_is_grouped_and_chosen_by_region_and_stays_worst_first(office:
     inside = chief.json(f"{ROOT}/entrances?region=zhejiang/hangzhou")
     assert {each["region"] for each in inside} == {XIHU}
     assert [each["rank"] for each in inside] == sorted([each["rank"] for each in inside], key=overview.RANKS.index)
+    for word in ("alerts", "events"):
+        for region, sites in ((HANGZHOU, {"expo"}), (NINGBO, {"hall"} if word == "alerts" else set()), ("no", set())):
+            found = chief.json(f"{ROOT}/{word}?region={region}")[word]
+            assert {each["site"] for each in found} == sites, (word, region)
     assert "hall/dock · Zhejiang › Ningbo" in chief.get("/")[1]
     text = chief.get("/?region=zhejiang")[1]
     assert text.index(">Ningbo</a>") < text.index(">Hangzhou</a>")

@@ -13,7 +13,7 @@ from controller import regions, routes
 from controller.alarms import AlertError
 from controller.config import Config, NotifySection, Route, StoreSection
 from controller.health import notifiers
-from controller.notifiers import placed
+from controller.notifiers import Notifiers, placed
 from controller.postman import Send, Type
 from controller.regions import RegionError, is_one, way, within
 from controller.store import Store
@@ -189,6 +189,6 @@ def test_a_route_of_a_region_that_is_none_is_refused_by_name(tmp_path: Path) -> 
     bad = NotifySection(route=(Route(name="duty-room", urls="", regions=("zhejian",)),))
     placed(good, path)
     with pytest.raises(SettingsError, match=r"notify\.route duty-room: regions: .* did you mean 'zhejiang'"):
-        placed(bad, path)
+        Notifiers(bad, path)
     found = notifiers(Config(store=StoreSection(path=str(path)), notify=bad))
     assert (found.state, "zhejian" in found.detail.en) == ("fail", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from controller.accounts import SESSION_S, AccountError
+from controller.store import Store
 from controller.web import visit
 from controller.web.pages import plain_page
 from controller.web.visit import House, RefusedError
@@ -67,7 +69,13 @@ async def welcome(request: Request) -> Response:
     if not done:
         house.patience.wrong(name, address, time.monotonic())
         return plain_page(request, "welcome.html", status=403, said="wrong_token", name=name)
+    await run_in_threadpool(_noted, house, name)
     return RedirectResponse("/sign-in?set", 303)
+
+
+def _noted(house: House, name: str) -> None:
+    with Store(Path(house.config.store.path)) as store:
+        store.note(name, "password_set", user=name)
 
 
 async def sign_out(request: Request) -> Response:
