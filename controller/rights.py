@@ -11,8 +11,8 @@ from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
-from controller.regions import PREFIX, within
-from device.wire.messages import Place, Text
+from controller.regions import PREFIX, is_one, within
+from device.wire.messages import MessageError, Place, Text
 
 Role = Literal["viewer", "guard", "operator", "administrator"]
 Act = Literal["see", "acknowledge", "note", "silence", "resolve", "export", "journal"]
@@ -36,6 +36,17 @@ TITLES: Final[dict[Role, Text]] = {
 
 
 WHOLE: Final[tuple[Act, ...]] = ("journal",)  # tells of everything, so whoever does it reaches everything
+
+
+def can_be_reach(text: str) -> bool:
+    """Tell whether it names a region, as `region:...`, a site, or an entrance; not whether there is one."""
+    if text.startswith(PREFIX):
+        return is_one(text.removeprefix(PREFIX))
+    try:
+        Place.parse(text if "/" in text else f"{text}/any")
+    except MessageError:
+        return False
+    return True
 
 
 class Scope(NamedTuple):

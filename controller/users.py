@@ -13,9 +13,9 @@ from controller.accounts import INVITE_S, AccountError, Accounts
 from controller.alertbook import acting
 from controller.config import Config, configured
 from controller.regions import PREFIX
-from controller.rights import ROLES, TITLES, Person, Role
+from controller.rights import ROLES, TITLES, Person, Role, can_be_reach
 from controller.tables import Form, formed, show
-from device.wire.messages import ID_PATTERN, MessageError, Place, Text
+from device.wire.messages import ID_PATTERN, Text
 from device.wire.words import say
 
 NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
@@ -51,14 +51,8 @@ def _name(_context: click.Context, _option: click.Parameter, text: str) -> str:
 def _reach(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
     """Read region:REGION, SITE or SITE/ENTRANCE; whether there is such a region only the database knows."""
     for text in texts:
-        if text.startswith(PREFIX):
-            continue
-        try:
-            Place.parse(text if "/" in text else f"{text}/any")
-        except MessageError as error:
-            raise click.BadParameter(
-                f"{text!r} is neither SITE nor SITE/ENTRANCE ({ID_PATTERN}) nor {PREFIX}REGION"
-            ) from error
+        if not can_be_reach(text):
+            raise click.BadParameter(f"{text!r} is neither SITE nor SITE/ENTRANCE ({ID_PATTERN}) nor {PREFIX}REGION")
     return texts
 
 

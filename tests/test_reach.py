@@ -11,14 +11,31 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
+from starlette.routing import Route
 
 from controller import overview
-from controller.rights import Act, Person, Scope
+from controller.rights import Act, Person, Scope, can_be_reach
 from controller.store import Store
 from controller.web.api import QUESTIONS, ROOT
+from controller.web.app import app
+from controller.web.patience import Patience
+from controller.web.readers import Readers
+from controller.web.visit import House
 from device.wire.messages import Place
 from tests.boarders import HANGZHOU, NINGBO, NORTH, PASSWORD, XIHU, Pages, Visitor, pages, settle
 from tests.test_board import open_alert, program, row
+
+
+@pytest.mark.parametrize(
+    ("text", "can"),
+    [
+        ("expo", True), ("expo/north", True), ("region:zhejiang", True), (f"region:{XIHU}", True),
+        ("EXPO", False), ("expo/north/1", False), ("region:", False), ("region:Zhejiang", False), ("zone:xx", False),
+    ],
+)  # fmt: skip
+def test_a_reach_names_a_region_a_site_or_an_entrance(text: str, *, can: bool) -> None:
+    assert can_be_reach(text) == can
+
 
 LIES = {"expo": XIHU, "hall": NINGBO}
 LOCAL = Person(name="operator 3", role="operator", reach=(f"region:{HANGZHOU}",))
@@ -149,6 +166,17 @@ def test_every_question_of_the_api_was_asked_from_outside() -> None:
     assert {each.path for each in QUESTIONS} == {
         "/entrances", "/regions", "/entrances/{site}/{entrance}/day", "/events", "/alerts",
         "/alerts/{number:int}/acknowledge", "/alerts/{number:int}/resolve", "/silences", "/silences/{number:int}/end",
+    }  # fmt: skip
+
+
+def test_every_page_was_asked_from_outside(office: Pages) -> None:
+    """A new page needs a look at what it tells of other regions."""
+    pages_ = app(House(office.config, Readers(""), office.accounts, Patience())).routes
+    paths = {each.path for each in pages_ if isinstance(each, Route)}
+    assert {each for each in paths if not each.startswith((ROOT, "/sign-", "/look", "/welcome"))} == {
+        "/", "/board", "/changes", "/entrances/{site}/{entrance}", "/entrances/{site}/{entrance}/day", "/alerts",
+        "/alerts/{number:int}/acknowledge", "/alerts/{number:int}/resolve", "/silences", "/silences/{number:int}/end",
+        "/journal", "/events", "/events.csv", "/fleet",
     }  # fmt: skip
 
 
