@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlite_utils import Database
-
 from controller.alerts import Changes, Dismissed, Key, Silence, worse
-from controller.database import now, stamp, transaction
+from controller.database import now, stamp
+from controller.gazetteer import Gazetteer
 from controller.journal import Entry, Head, Journal
 from device.wire.messages import Alert, Place, Text
 
@@ -28,14 +26,8 @@ class AlertError(ValueError):
     """An alert or silence with which this cannot be done; the text names the fix."""
 
 
-class Alarms:
+class Alarms(Gazetteer):
     """Tables alerts, silences and journal."""
-
-    db: Database
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Return a block that is written whole or not at all."""
-        return transaction(self.db)
 
     # What people do. A running desk notices it at its next tick.
 
@@ -71,9 +63,12 @@ class Alarms:
         kind: str = "",
         site: str = "",
         entrance: str = "",
+        region: str = "",
         at: datetime | None = None,
     ) -> int:
-        """Let nobody be called about these alerts until then, and return the silence's id. Raise AlertError.
+        """Let nobody be called about these alerts until then, and return the silence's id.
+
+        Raise AlertError, or RegionError for a region that is none.
 
         They are raised and shown all the same, with until when they are silenced.
         """
@@ -81,16 +76,20 @@ class Alarms:
         at = at or now()
         if not reason.strip():
             raise AlertError("a silence needs a reason: somebody will ask")
-        if not (kind or site):
-            raise AlertError("say what to silence: a kind, a site or an entrance")
+        if not (kind or site or region):
+            raise AlertError("say what to silence: a kind, a region, a site or an entrance")
+        if region and site:
+            raise AlertError("a region, or a site or entrance, not both: a site lies in one region at most")
+        self.known_regions([region] if region else [])
         if entrance and not site:
             raise AlertError("an entrance is named with its site, as SITE/ENTRANCE")
         if not at < until <= at + LONGEST_SILENCE:
             raise AlertError(f"a silence ends within {LONGEST_SILENCE.days} days, and not in the past")
         with self.transaction():
             row = self.db.execute(
-                "INSERT INTO silences (kind, site, entrance, until, reason, by, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (kind, site, entrance, stamp(until), reason, by, stamp(at)),
+                "INSERT INTO silences (kind, site, entrance, until, reason, by, at, region)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (kind, site, entrance, stamp(until), reason, by, stamp(at), region),
             )
             number = int(row.lastrowid or 0)
             self._silenced(at, by, "silenced", number)
@@ -112,7 +111,7 @@ class Alarms:
         """Return every silence, the newest first, or those in force at a time."""
         return list(
             self.db.query(
-                "SELECT id, kind, site, entrance, until, reason, by, at FROM silences"
+                "SELECT id, kind, site, entrance, until, reason, by, at, region FROM silences"
                 " WHERE :at IS NULL OR until > :at ORDER BY id DESC",
                 {"at": at and stamp(at)},
             )
@@ -139,12 +138,13 @@ class Alarms:
     def open_alerts(self, only: Collection[int] | None = None, *, at: datetime | None = None) -> dict[Key, Alert]:
         """Return the alerts that are open, everywhere or at some entrances, as they stand now or at a time."""
         silences = self._silences(at or now())
+        lies = self.lies() if any(each.region for each in silences) else {}
         rows = self.db.query(
             "SELECT a.*, n.site, n.name FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE a.state = 'open'"
             " AND (:only IS NULL OR a.entrance_id IN (SELECT value FROM json_each(:only))) ORDER BY a.since",
             {"only": None if only is None else json.dumps(list(only))},
         )
-        return {(row["entrance_id"], row["kind"]): _alert(row, silences) for row in rows}
+        return {(row["entrance_id"], row["kind"]): _alert(row, silences, lies.get(row["site"], "")) for row in rows}
 
     def raised_at(self) -> dict[int, datetime]:
         """Return since when each open alert that nobody has taken on and that was not escalated waits, by its id."""
@@ -165,7 +165,9 @@ class Alarms:
             for entrance, kind, at, since, severity, count in rows
         }
 
-    def alerts(self, *, place: Place | None, kind: str | None, only_open: bool, limit: int) -> list[dict[str, Any]]:
+    def alerts(
+        self, *, place: Place | None, kind: str | None, only_open: bool, limit: int, region: str = ""
+    ) -> list[dict[str, Any]]:
         """Return alerts open and past, the newest first; None asks for any."""
         return list(
             self.db.query(
@@ -174,10 +176,13 @@ class Alarms:
                 " a.acknowledged_at, a.acknowledged_by, a.escalated_at, a.resolved_by, a.note"
                 " FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE (:site IS NULL OR n.site = :site)"
                 " AND (:entrance IS NULL OR n.name = :entrance) AND (:kind IS NULL OR a.kind = :kind)"
-                " AND (NOT :open OR a.state = 'open') ORDER BY a.since DESC, a.id DESC LIMIT :limit",
+                " AND (NOT :open OR a.state = 'open')"
+                " AND (:sites IS NULL OR n.site IN (SELECT value FROM json_each(:sites)))"
+                " ORDER BY a.since DESC, a.id DESC LIMIT :limit",
                 {
                     "site": place and place.site, "entrance": place and place.entrance,
                     "kind": kind, "open": only_open, "limit": limit,
+                    "sites": json.dumps(self.sites_within(region)) if region else None,
                 },
             )
         )  # fmt: skip
@@ -259,17 +264,21 @@ class Alarms:
         )  # fmt: skip
 
     def _silenced(self, at: datetime, who: str, change: str, number: int) -> None:
-        row = next(self.db.query("SELECT id, kind, site, entrance, until FROM silences WHERE id = ?", [number]))
+        row = next(self.db.query("SELECT id, kind, site, entrance, until, region FROM silences WHERE id = ?", [number]))
+        where = {"region": row["region"]} if row["region"] else {}
         Journal(self.db).write(
             at, who, change=change, silence=row["id"], kind=row["kind"], site=row["site"], entrance=row["entrance"],
-            until=row["until"],
+            until=row["until"], **where,
         )  # fmt: skip
 
     def _silences(self, at: datetime) -> list[Silence]:
         return [
-            Silence(row["id"], row["kind"], row["site"], row["entrance"], datetime.fromisoformat(row["until"]))
+            Silence(
+                row["id"], row["kind"], row["site"], row["entrance"], datetime.fromisoformat(row["until"]),
+                row["region"],
+            )
             for row in self.silences(at)
-        ]
+        ]  # fmt: skip
 
 
 def _check(by: str, text: str) -> None:
@@ -279,8 +288,8 @@ def _check(by: str, text: str) -> None:
         raise AlertError(f"write it in at most {LONGEST_NOTE} characters that print, on one line")
 
 
-def _alert(row: dict[str, Any], silences: Iterable[Silence]) -> Alert:
-    ends = [each.until for each in silences if each.covers(row["kind"], row["site"], row["name"])]
+def _alert(row: dict[str, Any], silences: Iterable[Silence], region: str) -> Alert:
+    ends = [each.until for each in silences if each.covers(row["kind"], row["site"], row["name"], region)]
     return Alert(
         id=row["id"],
         kind=row["kind"],

@@ -14,13 +14,14 @@ from typing import Any, Final
 
 import click
 
-from controller import telling
+from controller import deeds, telling
 from controller.alarms import AlertError
 from controller.config import Config, configured
 from controller.database import StoreError
 from controller.journal import Head, broken
+from controller.regions import RegionError
 from controller.store import Store
-from controller.tables import UNITS, Form, formed, place, reading, show
+from controller.tables import UNITS, Form, formed, in_region, known, place, reading, show
 from device.wire.messages import Place, Text
 from device.wire.plain import harmless
 from device.wire.words import Language, language, say
@@ -49,6 +50,7 @@ JOURNAL: Final[dict[str, Text]] = {
     "who": Text("经手人", "who"),
     "change": Text("变化", "change"),
     "about": Text("对象", "about"),
+    "details": Text("详情", "details"),
 }
 WORDS: Final[dict[str, Text]] = {
     "open": Text("未解除", "open"),
@@ -56,15 +58,7 @@ WORDS: Final[dict[str, Text]] = {
     "unknown": Text("不详", "unknown"),
     "by_hand": Text("人工解除", "by hand"),
     "itself": Text("系统", "menshen"),
-    "all": Text("全部", "everything"),
     "whole": Text("日志完整", "the journal is whole"),
-    "raised": Text("出现", "raised"),
-    "worse": Text("加重", "worse"),
-    "milder": Text("减轻", "milder"),
-    "acknowledged": Text("已受理", "acknowledged"),
-    "resolved": Text("解除", "resolved"),
-    "silenced": Text("静音", "silenced"),
-    "silence_ended": Text("取消静音", "silence ended"),
 }
 LONG: Final = {**UNITS, "w": "weeks"}
 
@@ -85,7 +79,7 @@ def acting(config: Config) -> Iterator[Store]:
     try:
         with Store(Path(config.store.path)) as store:
             yield store
-    except (AlertError, StoreError) as error:
+    except (AlertError, RegionError, StoreError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -119,14 +113,17 @@ def alerts() -> None:
 @alerts.command("list")
 @configured
 @click.option("--entrance", callback=place, metavar="SITE/ENTRANCE", help="Only this entrance. 只看一个入口")
+@in_region
 @click.option("--kind", type=click.Choice(tuple(telling.ALERTS)), help="Only this kind. 种类")
 @click.option("--open", "only_open", is_flag=True, help="Only those that are open now. 只看未解除的")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many. 条数")
 @formed
-def list_(*, config: Config, entrance: Place | None, kind: str | None, only_open: bool, limit: int, form: Form) -> None:
+def list_(
+    *, config: Config, entrance: Place | None, region: str, kind: str | None, only_open: bool, limit: int, form: Form
+) -> None:
     """List alerts, the newest first; without any word, too. 告警列表"""
     with reading(config) as store:
-        rows = store.alerts(place=entrance, kind=kind, only_open=only_open, limit=limit)
+        rows = store.alerts(place=entrance, kind=kind, only_open=only_open, limit=limit, region=known(store, region))
     show(form, HEADS, rows, [_alert(row, form.tongue) for row in rows])
 
 
@@ -184,19 +181,22 @@ def silence() -> None:
 @click.option("--reason", required=True, help="Why. 原因")
 @click.option("--for", "length", required=True, callback=_length, metavar="LENGTH", help="90m, 2h, 3d. 时长")
 @click.option("--kind", type=click.Choice(tuple(telling.ALERTS)), default=None, help="Only this kind. 种类")
+@in_region
 @click.option("--site", default=None, help="Only this site. 场所")
 @click.option("--entrance", callback=place, metavar="SITE/ENTRANCE", help="Only this entrance. 入口")
 def add(
-    *, config: Config, by: str, reason: str, length: timedelta, kind: str | None, site: str | None,
+    *, config: Config, by: str, reason: str, length: timedelta, kind: str | None, region: str, site: str | None,
     entrance: Place | None,
 ) -> None:  # fmt: skip
-    """Silence a kind, a site or an entrance; what is said together must be true together. 添加静音"""
+    """Silence a kind, a region, a site or an entrance; what is said together must be true together. 添加静音"""
     if site and entrance:
         raise click.UsageError("--site or --entrance, not both")
     where = entrance or Place(site or "", "")
     until = datetime.now(tz=UTC) + length
     with acting(config) as store:
-        number = store.silence(by, reason, until, kind=kind or "", site=where.site, entrance=where.entrance)
+        number = store.silence(
+            by, reason, until, kind=kind or "", site=where.site, entrance=where.entrance, region=region
+        )
     click.echo(f"{number} {telling.clock(until)}")
 
 
@@ -209,7 +209,7 @@ def list_silences(*, config: Config, every: bool, form: Form) -> None:
     with reading(config) as store:
         rows = store.silences(None if every else datetime.now(tz=UTC))
     show(form, SILENCES, rows, [
-        [str(row["id"]), _about(row, form.tongue), _when(row["until"]), row["by"], row["reason"]] for row in rows
+        [str(row["id"]), deeds.scope(row, form.tongue), _when(row["until"]), row["by"], row["reason"]] for row in rows
     ])  # fmt: skip
 
 
@@ -225,7 +225,7 @@ def end(*, config: Config, number: int, by: str) -> None:
 
 @click.group()
 def journal() -> None:
-    """Read and check what was done about alerts. 告警日志"""
+    """Read and check what was done about alerts, entrances, regions and users. 操作日志"""
 
 
 @journal.command("list")
@@ -242,13 +242,8 @@ def entries(*, config: Config, before: int | None, limit: int, form: Form) -> No
 
 def _entry(row: dict[str, Any], tongue: Language) -> list[str]:
     what = row["what"]
-    change = telling.named(WORDS, what["change"], tongue)
-    if what.get("how") in WORDS:
-        change += f" ({say(WORDS[what['how']], tongue)})"
-    alert = "alert" in what
-    kind = telling.named(telling.ALERTS, what["kind"], tongue)
-    about = f"{what['alert']}: {what['entrance']} {kind}" if alert else _about(what, tongue)
-    return [str(row["seq"]), _when(row["at"]), row["who"] or say(WORDS["itself"], tongue), change, about]
+    told = (deeds.change(what, tongue), deeds.subject(what, tongue), deeds.details(what, tongue))
+    return [str(row["seq"]), _when(row["at"]), row["who"] or say(WORDS["itself"], tongue), *told]
 
 
 @journal.command()
@@ -265,12 +260,6 @@ def verify(*, config: Config, head: Head | None, lang: str | None) -> None:
     if problem:
         raise click.ClickException(harmless(problem))
     click.echo(f"{say(WORDS['whole'], language(lang))}: {ends.seq}:{ends.hash}")
-
-
-def _about(row: dict[str, Any], tongue: Language) -> str:
-    where = f"{row['site']}/{row['entrance']}" if row["entrance"] else row["site"]
-    kind = telling.named(telling.ALERTS, row["kind"], tongue)
-    return " ".join(part for part in (where, kind) if part) or say(WORDS["all"], tongue)
 
 
 def _when(text: str) -> str:

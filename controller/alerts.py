@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from controller.config import AlertsSection
 from controller.facts import Finding
+from controller.regions import within
 from controller.rules import INHIBITED_BY
 from device.wire.messages import Alert
 
@@ -44,9 +45,12 @@ class Silence(NamedTuple):
     site: str
     entrance: str
     until: datetime
+    region: str = ""
 
-    def covers(self, kind: str, site: str, entrance: str) -> bool:
-        """Tell whether it is about such an alert."""
+    def covers(self, kind: str, site: str, entrance: str, region: str = "") -> bool:
+        """Tell whether it is about such an alert; `region` is where its site lies."""
+        if self.region and not within(region, self.region):
+            return False
         pairs = ((self.kind, kind), (self.site, site), (self.entrance, entrance))
         return all(asked in ("", name) for asked, name in pairs)
 

@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 
 from controller import doors
 from controller.oidc.settings import OidcSection, complaint
+from controller.regions import Path as Region
 from device import settings
 from device.wire.link import Wire
 from device.wire.messages import Id
@@ -195,7 +196,10 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
     urls: Annotated[str, Meta(description="file with one Apprise URL a line, which nobody else may read")]
     kinds: Annotated[tuple[str, ...], Meta(description="kinds of alert; none: all")] = ()
     severity: Annotated[Severity, Meta(description="the least that is told")] = "warning"
-    places: Annotated[tuple[str, ...], Meta(description="site or site/entrance; none: all")] = ()
+    places: Annotated[tuple[str, ...], Meta(description="site or site/entrance; none, and no regions: all")] = ()
+    regions: Annotated[
+        tuple[Region, ...], Meta(description="regions with all below them, such as zhejiang/hangzhou, beside places")
+    ] = ()
     from_: Annotated[TimeOfDay, Meta(description="HH:MM")] = "00:00"
     to: Annotated[TimeOfDay, Meta(description="HH:MM; the same as from: all day; less: past midnight")] = "00:00"
     language: Annotated[Language, Meta(description="of what is told")] = "zh"

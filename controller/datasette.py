@@ -20,6 +20,8 @@ TABLES: Final[dict[str, dict[str, Any]]] = {
     "open_alerts": {"description": "What is wrong now. 未解除告警"},
     "alerts": {"description": "Alerts open and past. 告警", "sort_desc": "since", "label_column": "kind"},
     "entrances": {"description": "Entrances, and what their gates said last. 入口", "label_column": "name"},
+    "regions": {"description": "What sites lie in, named from the top down. 区域"},
+    "sites": {"description": "Which site lies in which region. 场所所在区域"},
     "events": {"description": "Events as stored; `timeline` reads better. 原始事件", "hidden": True},
     "spools": {"description": "How far each gate's file of events has come. 上传进度", "sort_desc": "id"},
     "quarantine": {"description": "The heads of messages nobody could read. 隔离消息", "sort_desc": "id"},

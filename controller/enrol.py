@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from controller import deeds
 from controller.authority import GATE_LIFE, Authority, AuthorityError, name_for, read_request
 from controller.config import Config, configured
 from controller.database import StoreError
@@ -152,10 +153,11 @@ class Registrar:
         return True
 
 
-def offer(config: Config, where: Place, out: Path | None = None) -> None:
+def offer(config: Config, where: Place, by: str, out: Path | None = None) -> None:
     """Print a claim code for the gate of a registered entrance, and what to do with it."""
     with opened(config) as installation:
         claim = Registrar.at(installation).claim(where)
+    _note(config, by, "claim_made", where)
     code = segno.make_qr(claim.text)
     code.terminal(compact=True)
     if out:
@@ -172,7 +174,8 @@ def offer(config: Config, where: Place, out: Path | None = None) -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Also a picture of the QR code, PNG or SVG. 另存二维码图片"
 )
-def claim_command(*, config: Config, where: Place, out: Path | None) -> None:
+@deeds.by
+def claim_command(*, config: Config, where: Place, out: Path | None, by: str) -> None:
     """Print a claim code for the gate of an entrance: good once, for ten minutes. 生成一次性领取码，十分钟内有效"""
     try:
         with Store(Path(config.store.path), read_only=True) as store:
@@ -181,12 +184,22 @@ def claim_command(*, config: Config, where: Place, out: Path | None) -> None:
         raise click.ClickException(str(error)) from error
     if not known:
         raise click.ClickException(f"{where} is not registered: menshen entrance add {where} --claim")
-    offer(config, where, out)
+    offer(config, where, by, out)
 
 
-def withdraw(config: Config, where: Place) -> None:
+def _note(config: Config, by: str, change: str, where: Place) -> None:
+    """Write into the journal who did it; never the code."""
+    try:
+        with Store(Path(config.store.path)) as store:
+            store.note(by, change, entrance=str(where))
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def withdraw(config: Config, where: Place, by: str) -> None:
     """Take the identity of an entrance's gate back; raise ClickException when the broker cannot be told now."""
     with opened(config) as installation:
+        _note(config, by, "gate_revoked", where)
         told = Registrar.at(installation).revoke(where)
     if not told:
         raise click.ClickException(
@@ -197,7 +210,8 @@ def withdraw(config: Config, where: Place) -> None:
 @click.command("revoke")
 @configured
 @click.argument("where", metavar="SITE/ENTRANCE", callback=place)
-def revoke_command(*, config: Config, where: Place) -> None:
+@deeds.by
+def revoke_command(*, config: Config, where: Place, by: str) -> None:
     """Take the identity of an entrance's gate back, at once and for good. 立即吊销门机身份"""
-    withdraw(config, where)
+    withdraw(config, where, by)
     click.echo(f"{where} 已吊销 / is revoked")

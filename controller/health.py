@@ -17,8 +17,9 @@ from cryptography import x509
 
 from controller import postman
 from controller.config import Config
+from controller.database import StoreError
 from controller.installation import Installation
-from controller.notifiers import FOLDER, addresses
+from controller.notifiers import FOLDER, addresses, placed
 from controller.store import Store
 from device.settings import SettingsError
 from device.wire.checkup import Finding, both
@@ -131,8 +132,9 @@ def notifiers(config: Config) -> Finding:
         return Finding("notifiers", "skipped", Text("未设置", "there are none"))
     folder = Path(config.store.path).with_name(FOLDER)
     try:
+        placed(config.notify, Path(config.store.path))
         names = [send.name for route in config.notify.route for send in addresses(route)]
-    except SettingsError as error:
+    except (SettingsError, StoreError) as error:
         return Finding("notifiers", "fail", both(error), Text("按上述说明修改", "change what it names"))
     records = {name: postman.read(folder, name) for name in names}
     failing = [name for name, record in records.items() if record.failing_since]

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from msgspec import Meta, Struct
 
 from controller.database import stamp
+from controller.regions import way, within
 from controller.rights import Person
 from controller.store import Store
 from device.wire.messages import Kind, Place
@@ -24,12 +25,14 @@ LARGEST: Final = 2**62  # beyond any rowid
 NOWHERE: Final = -1  # no entrance's id
 BUCKETS: Final = 96  # quarters of an hour in a day
 QUARTER_S: Final = 900
+REGION: Final = "a region with all below it, such as zhejiang/hangzhou"
 
 
 class Wanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events: all that is given must be true together."""
 
     entrance: Annotated[str, Meta(description="SITE/ENTRANCE")] = ""
+    region: Annotated[str, Meta(description=REGION)] = ""
     kind: Annotated[Kind | str, Meta(description="scan, passage, duty, fault or command")] = ""
     type: Annotated[str, Meta(description="the outcome, such as refuse or forced")] = ""
     text: Annotated[str, Meta(max_length=200, description="somewhere in the event, letter by letter")] = ""
@@ -57,19 +60,29 @@ class Day(Struct, frozen=True, kw_only=True):
     staffed: list[int | None]  # 1, 0; None: nobody can tell
 
 
-def reach(store: Store, person: Person) -> list[int] | None:
-    """Return the ids of the entrances somebody may see; None: every one."""
-    if not person.reach:
+def reach(store: Store, person: Person, region: str = "") -> list[int] | None:
+    """Return the ids of the entrances somebody may see, in a region or everywhere; None: every one."""
+    if not (person.reach or region):
         return None
-    rows = store.db.execute("SELECT id, site, name FROM entrances")
-    return [number for number, site, name in rows if person.reaches(Place(site, name))]
+    return [number for number, where in _seen(store, person) if not region or within(where, region)]
+
+
+def regions(store: Store, person: Person) -> list[str]:
+    """Return the regions in which somebody sees an entrance, and those that these are in."""
+    return sorted({each for _, where in _seen(store, person) for each in way(where)})
+
+
+def _seen(store: Store, person: Person) -> Iterator[tuple[int, str]]:
+    """Return the id and the region of each entrance that somebody may see."""
+    rows = store.db.execute("SELECT id, site, name, coalesce(region, '') FROM entrances LEFT JOIN sites USING (site)")
+    return ((number, where) for number, site, name, where in rows if person.reaches(Place(site, name), where))
 
 
 def events(store: Store, wanted: Wanted, person: Person, *, limit: int = PAGE) -> Found:
     """Return a page of events within somebody's reach."""
     newest = store.db.execute("SELECT max(rowid) FROM events").fetchone()[0] or 0
     top = min(wanted.before or LARGEST, newest + 1)
-    only: Collection[int] | None = reach(store, person)
+    only: Collection[int] | None = reach(store, person, wanted.region)
     one = _id(store, wanted.entrance) if wanted.entrance else None
     if one is not None and only is not None and one not in only:
         one = NOWHERE
@@ -192,6 +205,7 @@ class WantedAlerts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Which alerts: all that is given must be true together."""
 
     entrance: Annotated[str, Meta(description="SITE/ENTRANCE")] = ""
+    region: Annotated[str, Meta(description=REGION)] = ""
     kind: Annotated[str, Meta(description="such as gate_offline")] = ""
     state: Annotated[str, Meta(description="open, waiting (open, and nobody has taken it on) or resolved")] = ""
     before: Annotated[int, Meta(ge=0, le=LARGEST, description="from the answer before: where the next page starts")] = 0
@@ -199,7 +213,7 @@ class WantedAlerts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def alerts(store: Store, wanted: WantedAlerts, person: Person, *, limit: int = PAGE) -> Found:
     """Return a page of alerts within somebody's reach, the newest first."""
-    only = reach(store, person)
+    only = reach(store, person, wanted.region)
     if wanted.entrance:
         asked = _id(store, wanted.entrance)
         only = [asked] if only is None or asked in only else []

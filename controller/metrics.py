@@ -79,6 +79,7 @@ class Entrances(Collector):
             yield from self._spools()
             yield self._events()
             yield self._alerts()
+            yield self._regions()
 
     def _entrances(self) -> Iterator[Metric]:
         online = GaugeMetricFamily("menshen_gate_online", "1: the gate is online", labels=PLACE)
@@ -147,6 +148,13 @@ class Entrances(Collector):
         for alert in self._store.open_alerts().values():
             found.add_metric((alert.site, alert.entrance, alert.kind, alert.severity), 1)
         return found
+
+    def _regions(self) -> Metric:
+        """One for each site, to be joined on it: as a label of all the others it would begin them anew with a move."""
+        lies = GaugeMetricFamily("menshen_site_region", "1: the site lies in the region", labels=("site", "region"))
+        for site, region in self._store.lies().items():
+            lies.add_metric((site, region), 1)
+        return lies
 
 
 class Post(Collector):

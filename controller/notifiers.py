@@ -20,6 +20,8 @@ from controller import postman, telling
 from controller.config import Config, NotifySection, Route, configured
 from controller.database import now
 from controller.postman import Postman, Send, Type
+from controller.regions import RegionError
+from controller.store import Store
 from controller.tables import Form, formed, show
 from device.settings import SettingsError
 from device.wire.messages import Alert, Text
@@ -71,13 +73,24 @@ def _address(route: Route, path: Path, number: int, url: str) -> Send:
     return Send(f"{route.name}-{hashlib.sha256(url.encode()).hexdigest()[:8]}", carry)
 
 
+def placed(settings: NotifySection, database: Path) -> None:
+    """Raise SettingsError for a route of a region that is none: nobody would ever be told by it."""
+    with Store(database, read_only=True) as store:
+        for route in settings.route:
+            try:
+                store.known_regions(route.regions)
+            except RegionError as error:
+                raise SettingsError(f"notify.route {route.name}: regions: {error}") from error
+
+
 class Notifiers:
     """All of them, each in a thread of its own."""
 
     def __init__(self, settings: NotifySection, database: Path) -> None:
-        """Read the addresses; raise SettingsError where one cannot be used."""
+        """Read the addresses; raise SettingsError where one cannot be used, or a region is none."""
         folder = database.with_name(FOLDER)
         folder.mkdir(mode=0o700, exist_ok=True)
+        placed(settings, database)
         self.postmen = [
             Postman(
                 route, send, database=database, folder=folder, zone=ZoneInfo(settings.timezone),

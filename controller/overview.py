@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 from controller.database import stamp
+from controller.regions import way, within
 from controller.rights import Person
 from controller.store import Store
 from device.wire.messages import Alert, Health, Info, MessageError, OpenFault, Place, State, Text, decode
@@ -24,6 +27,7 @@ class Entrance(Struct, frozen=True, kw_only=True):
 
     site: str
     entrance: str
+    region: str  # where its site lies; empty: in none
     title: Text
     rank: Rank
     registered: bool
@@ -56,8 +60,20 @@ class Entrance(Struct, frozen=True, kw_only=True):
         return Place(self.site, self.entrance)
 
 
-def entrances(store: Store, at: datetime, person: Person, only: Place | None = None) -> list[Entrance]:
-    """Return the entrances within somebody's reach, or one of them, the worst first."""
+class Region(Struct, frozen=True, kw_only=True):
+    """A region in which somebody sees entrances, those below it counted as well."""
+
+    region: str
+    title: Text
+    rank: Rank  # of the worst
+    entrances: int
+    count: dict[Rank, int]
+
+
+def entrances(
+    store: Store, at: datetime, person: Person, only: Place | None = None, region: str = ""
+) -> list[Entrance]:
+    """Return the entrances within somebody's reach, those of a region, or one of them, the worst first."""
     since = stamp(at - timedelta(minutes=RATE_MINUTES))
     counts: dict[int, int] = dict(store.db.execute(RATES, {"since": since}).fetchall())
     alerts: dict[Place, list[Alert]] = {}
@@ -67,20 +83,39 @@ def entrances(store: Store, at: datetime, person: Person, only: Place | None = N
     asked = {"back": BACK, "site": only and only.site, "name": only and only.entrance}
     for row in store.db.query(ROWS, asked):
         place = Place(row["site"], row["name"])
-        if person.reaches(place):
+        if person.reaches(place, row["region"]) and (not region or within(row["region"], region)):
             rate = counts.get(row["id"], 0) / RATE_MINUTES
             found.append(_entrance(row, rate, alerts.get(place, [])))
     return sorted(found, key=_worst_first)
 
 
+def regions(found: Iterable[Entrance], titles: Mapping[str, Text]) -> list[Region]:
+    """Return how the regions of these entrances stand, and those that they are in, the worst first."""
+    ranks: dict[str, Counter[Rank]] = {}
+    for each in found:
+        for region in way(each.region):
+            ranks.setdefault(region, Counter())[each.rank] += 1
+    standing = [
+        Region(
+            region=region,
+            title=titles[region],
+            rank=min(count, key=RANKS.index),
+            entrances=count.total(),
+            count={rank: count[rank] for rank in RANKS},
+        )
+        for region, count in ranks.items()
+    ]
+    return sorted(standing, key=lambda each: (*(-each.count[rank] for rank in RANKS[:-1]), each.region))
+
+
 ROWS: Final = """
-SELECT n.*, (
+SELECT n.*, coalesce(s.region, '') AS region, (
     SELECT at || ' ' || event_type FROM events
     WHERE entrance_id = n.id AND rowid > (SELECT max(rowid) FROM events) - :back AND +kind = 'scan'
     ORDER BY rowid DESC LIMIT 1
 ) AS last_scan
-FROM entrances n
-WHERE (registered_at IS NOT NULL OR heard_at IS NOT NULL) AND (:site IS NULL OR (site = :site AND name = :name))
+FROM entrances n LEFT JOIN sites s USING (site)
+WHERE (registered_at IS NOT NULL OR heard_at IS NOT NULL) AND (:site IS NULL OR (n.site = :site AND name = :name))
 """
 RATES: Final = (
     "SELECT entrance_id, count(*) FROM events INDEXED BY events_received"
@@ -96,6 +131,7 @@ def _entrance(row: dict[str, Any], rate: float, alerts: list[Alert]) -> Entrance
     return Entrance(
         site=row["site"],
         entrance=row["name"],
+        region=row["region"],
         title=Text(row["title_zh"] or row["title_en"], row["title_en"] or row["title_zh"]),
         rank=_rank(alerts, well=known is not None and known.staffing != "unstaffed" and not faults),
         registered=row["registered_at"] is not None,

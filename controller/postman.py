@@ -119,7 +119,7 @@ class Postman:
         at = now()
         alerts = [*self._store.open_alerts().values(), *self._others()]
         told = {Key(*name.split(" ", 1)): severity for name, severity in self.record.told.items()}
-        waiting = routes.news(self._route, told, alerts, at, self._zone)
+        waiting = routes.news(self._route, told, alerts, at, self._zone, lies=self._store.lies())
         silent = [each for each in waiting if each.alert is None and not self._route.recovered]
         if silent:
             self._note(silent)

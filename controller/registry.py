@@ -13,12 +13,13 @@ from typing import Any, Final
 
 import click
 
-from controller import telling
+from controller import deeds, telling
 from controller.config import Config, configured
 from controller.database import StoreError
 from controller.enrol import claim_command, offer, revoke_command, withdraw
+from controller.regions import within
 from controller.store import Store
-from controller.tables import Form, formed, place, reading, show
+from controller.tables import Form, formed, in_region, known, place, reading, show
 from device.wire.messages import Place, Text
 from device.wire.plain import harmless
 from device.wire.words import Language, say
@@ -26,6 +27,7 @@ from device.wire.words import Language, say
 HEADS: Final[dict[str, Text]] = {
     "entrance": Text("入口", "entrance"),
     "title": Text("名称", "title"),
+    "region": Text("区域", "region"),
     "registered": Text("登记", "registered"),
     "online": Text("在线", "online"),
     "staffing": Text("值守", "staffing"),
@@ -70,13 +72,14 @@ def _writing(config: Config) -> Iterator[Store]:
 @click.option("--zh", default="", help="Its name in Chinese. 中文名称")
 @click.option("--en", default="", help="Its name in English. 英文名称")
 @click.option("--claim", is_flag=True, help="Also a claim code for its gate. 同时生成门机领取码")
-def add(*, config: Config, where: Place, zh: str, en: str, claim: bool) -> None:
+@deeds.by
+def add(*, config: Config, where: Place, zh: str, en: str, claim: bool, by: str) -> None:
     """Register an entrance, or change its names. 登记入口，或修改名称"""
     with _writing(config) as store:
-        store.register(where, harmless(zh), harmless(en))
+        store.register(where, harmless(zh), harmless(en), by=by)
     click.echo(f"{where} 已登记 / is registered")
     if claim:
-        offer(config, where)
+        offer(config, where, by)
     elif config.identity.folder:
         click.echo(f"下一步，给它的门机身份 / next, an identity for its gate: menshen entrance claim {where}")
 
@@ -84,23 +87,26 @@ def add(*, config: Config, where: Place, zh: str, en: str, claim: bool) -> None:
 @entrance.command()
 @configured
 @click.argument("where", metavar="SITE/ENTRANCE", callback=place)
-def remove(*, config: Config, where: Place) -> None:
+@deeds.by
+def remove(*, config: Config, where: Place, by: str) -> None:
     """Forget an entrance and revoke its gate; its events stay. 注销入口并吊销门机，保留其记录"""
     with _writing(config) as store:
-        if not store.unregister(where):
+        if not store.unregister(where, by=by):
             raise click.ClickException(f"{where} is not registered; `menshen entrance list` shows what is")
     click.echo(f"{where} 已注销 / is no longer registered")
     if config.identity.folder:
-        withdraw(config, where)
+        withdraw(config, where, by)
 
 
 @entrance.command("list")
 @configured
+@in_region
 @formed
-def list_(*, config: Config, form: Form) -> None:
+def list_(*, config: Config, region: str, form: Form) -> None:
     """List entrances, registered or heard. 入口列表"""
     with reading(config) as store:
-        rows = store.entrances()
+        known(store, region)
+        rows = [row for row in store.entrances() if not region or within(row["region"], region)]
     show(form, HEADS, rows, [_cells(row, form.tongue) for row in rows])
 
 
@@ -111,6 +117,7 @@ def _cells(row: dict[str, Any], tongue: Language) -> list[str]:
     return [
         f"{row['site']}/{row['entrance']}",
         titles[tongue == "en"] or titles[tongue == "zh"],
+        row["region"] or "-",
         telling.clock(datetime.fromisoformat(row["registered_at"]))
         if row["registered_at"]
         else say(STATES["no"], tongue),

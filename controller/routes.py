@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from controller import telling
 from controller.config import Route, Severity
+from controller.regions import within
 from controller.rules import INHIBITED_BY
 from device.wire.messages import Alert, Place, Text
 from device.wire.plain import harmless
@@ -52,14 +53,21 @@ def key_of(alert: Alert) -> Key:
     return Key(f"{alert.site}/{alert.entrance}", alert.kind)
 
 
-def wants(route: Route, alert: Alert, at: datetime, zone: ZoneInfo) -> bool:
-    """Tell whether a route is for this alert, at this time."""
-    about = (alert.site, f"{alert.site}/{alert.entrance}")
-    here = not route.places or any(place in route.places for place in about) or alert.site == OURS
+def wants(route: Route, alert: Alert, at: datetime, zone: ZoneInfo, region: str = "") -> bool:
+    """Tell whether a route is for this alert, at this time; `region` is where its site lies, empty: in none."""
+    here = _covers(route, alert, region) or alert.site == OURS
     kind = not route.kinds or alert.kind in route.kinds or alert.kind == NOTIFIER
     grave = RANKS.index(alert.severity) >= RANKS.index(route.severity)
     silenced = alert.silenced_until is not None and at < alert.silenced_until
     return here and kind and grave and not silenced and open_at(route, at.astimezone(zone).time())
+
+
+def _covers(route: Route, alert: Alert, region: str) -> bool:
+    """Tell whether it is about one of the route's places or regions; a route without either is for all."""
+    if not (route.places or route.regions):
+        return True
+    about = (alert.site, f"{alert.site}/{alert.entrance}")
+    return any(place in route.places for place in about) or any(within(region, each) for each in route.regions)
 
 
 def open_at(route: Route, now: time) -> bool:
@@ -70,13 +78,20 @@ def open_at(route: Route, now: time) -> bool:
     return begin <= now < end if begin < end else now >= begin or now < end
 
 
-def news(route: Route, told: Mapping[Key, str], alerts: Collection[Alert], at: datetime, zone: ZoneInfo) -> list[News]:
-    """Return what to tell: alerts not told of or graver now, the gravest first, then what is over."""
+def news(
+    route: Route, told: Mapping[Key, str], alerts: Collection[Alert], at: datetime, zone: ZoneInfo, *,
+    lies: Mapping[str, str] = {},
+) -> list[News]:  # fmt: skip
+    """Return what to tell: alerts not told of or graver now, the gravest first, then what is over.
+
+    `lies` says in which region each site lies.
+    """
     still = {key_of(alert): alert for alert in alerts}
     raised = [
         News(key, alert.severity, alert)
         for key, alert in still.items()
-        if wants(route, alert, at, zone) and RANKS.index(alert.severity) > _rank(told.get(key))
+        if wants(route, alert, at, zone, lies.get(alert.site, ""))
+        and RANKS.index(alert.severity) > _rank(told.get(key))
     ]
     raised.sort(key=lambda each: -_rank(each.severity))
     over = [

@@ -10,6 +10,8 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
+from controller.regions import TABLES as REGIONS
+
 migrations: Final = Migrations("menshen")
 
 
@@ -71,6 +73,12 @@ def count_more(db: Database) -> None:
         )
         for column in ("since", "last", "count", "reason"):
             db.execute(f"ALTER TABLE entrances DROP COLUMN {name}_{column}")
+
+
+@migrations()
+def regions(db: Database) -> None:
+    """Let sites lie in regions, and silences be about them."""
+    db.executescript(REGIONS)
 
 
 ENTRANCES: Final = """

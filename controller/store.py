@@ -74,29 +74,33 @@ class Store(Policies, Flows, Alarms, Courses):
         row = self.db.execute("SELECT id FROM entrances WHERE site = ? AND name = ?", place).fetchone()
         return row and int(row[0])
 
-    def register(self, place: Place, zh: str = "", en: str = "") -> None:
-        """Make an entrance one of ours; again, it only changes its titles."""
+    def register(self, place: Place, zh: str = "", en: str = "", *, by: str = "") -> None:
+        """Make an entrance one of ours; again, it only changes its titles. Whoever does it stands in the journal."""
         with self.transaction():
+            again = bool(by) and place in self.registered()
             self.db.execute(
                 "UPDATE entrances SET title_zh = ?, title_en = ?, registered_at = coalesce(registered_at, ?)"
                 " WHERE id = ?",
                 (zh, en, stamp(now()), self.entrance(place)),
             )
+            if by:
+                self._note(by, "entrance_renamed" if again else "entrance_added", entrance=str(place))
 
-    def unregister(self, place: Place) -> bool:
+    def unregister(self, place: Place, *, by: str = "") -> bool:
         """Forget an entrance until it is heard again; its events stay. False: nobody knew it."""
         with self.transaction():
             self.db.execute(
                 "DELETE FROM runs WHERE entrance_id = (SELECT id FROM entrances WHERE site = ? AND name = ?)", place
             )
-            return bool(
-                self.db.execute(
-                    "UPDATE entrances SET registered_at = NULL, heard_at = NULL, online = NULL, online_since = NULL,"
-                    " state = NULL, clock_unsure_since = NULL"
-                    " WHERE site = ? AND name = ? AND (registered_at IS NOT NULL OR heard_at IS NOT NULL)",
-                    place,
-                ).rowcount
-            )
+            known = self.db.execute(
+                "UPDATE entrances SET registered_at = NULL, heard_at = NULL, online = NULL, online_since = NULL,"
+                " state = NULL, clock_unsure_since = NULL"
+                " WHERE site = ? AND name = ? AND (registered_at IS NOT NULL OR heard_at IS NOT NULL)",
+                place,
+            ).rowcount
+            if known and by:
+                self._note(by, "entrance_removed", entrance=str(place))
+            return bool(known)
 
     def registered(self) -> list[Place]:
         """Return the entrances that are ours."""
@@ -107,8 +111,9 @@ class Store(Policies, Flows, Alarms, Courses):
         """Return a row for every entrance that is registered or was heard."""
         return list(
             self.db.query(
-                "SELECT site, name AS entrance, title_zh, title_en, registered_at, heard_at, online, online_since,"
-                " staffing, staffing_since, open_faults, policy_version, policy_problem FROM entrances"
+                "SELECT site, name AS entrance, coalesce(region, '') AS region, title_zh, title_en, registered_at,"
+                " heard_at, online, online_since, staffing, staffing_since, open_faults, policy_version, policy_problem"
+                " FROM entrances LEFT JOIN sites USING (site)"
                 " WHERE registered_at IS NOT NULL OR heard_at IS NOT NULL ORDER BY site, name"
             )
         )
@@ -187,7 +192,14 @@ class Store(Policies, Flows, Alarms, Courses):
         return row and float(row[0])
 
     def events(
-        self, *, place: Place | None, kind: str | None, event_type: str | None, since: str | None, limit: int
+        self,
+        *,
+        place: Place | None,
+        kind: str | None,
+        event_type: str | None,
+        since: str | None,
+        limit: int,
+        region: str = "",
     ) -> list[dict[str, Any]]:
         """Return stored events, the newest first; None asks for any. `since` is when they were received.
 
@@ -198,9 +210,13 @@ class Store(Policies, Flows, Alarms, Courses):
             " WHERE (:site IS NULL OR site = :site)"
             " AND (:entrance IS NULL OR entrance = :entrance) AND (:kind IS NULL OR kind = :kind)"
             " AND (:type IS NULL OR event_type = :type) AND (:since IS NULL OR received_at >= :since)"
+            " AND (:sites IS NULL OR site IN (SELECT value FROM json_each(:sites)))"
             " ORDER BY arrival DESC LIMIT :limit",
-            {**_place(place), "kind": kind, "type": event_type, "since": since, "limit": limit},
-        )
+            {
+                **_place(place), "kind": kind, "type": event_type, "since": since, "limit": limit,
+                "sites": json.dumps(self.sites_within(region)) if region else None,
+            },
+        )  # fmt: skip
         return [{**row, "payload": json.loads(row["payload"])} for row in rows]
 
     def quarantine(self, topic: str, reason: str, payload: bytes, at: datetime) -> None:

@@ -22,6 +22,7 @@ from rich.text import Text as Cell
 from controller import telling, when
 from controller.config import Config, configured
 from controller.database import StoreError, stamp
+from controller.regions import RegionError
 from controller.store import Store
 from device.wire.messages import EVENTS, KINDS, MessageError, Place, Text, decode
 from device.wire.plain import cell, harmless
@@ -108,6 +109,20 @@ def since(context: click.Context, option: click.Parameter, text: str | None) -> 
         raise click.BadParameter(f"{error.message}, or how long ago: 90s, 30m, 1h, 2d") from error
 
 
+def in_region(command: Command) -> Command:
+    """Give a command `--region`; it receives an empty text where none is said."""
+    return click.option("--region", default="", help="Only this region, with all below it. 只看一个区域")(command)
+
+
+def known(store: Store, region: str) -> str:
+    """Return a region that is one; say what is wrong otherwise."""
+    try:
+        store.known_regions([region] if region else [])
+    except RegionError as error:
+        raise click.ClickException(str(error)) from error
+    return region
+
+
 @contextmanager
 def reading(config: Config) -> Iterator[Store]:
     """Open the store without ever writing; say what is wrong where that fails."""
@@ -122,18 +137,21 @@ def reading(config: Config) -> Iterator[Store]:
 @click.command()
 @configured
 @click.option("--entrance", callback=place, metavar="SITE/ENTRANCE", help="Only this entrance. 只看一个入口")
+@in_region
 @click.option("--kind", type=click.Choice(KINDS), help="Only this kind. 种类")
 @click.option("--type", "event_type", help="Only this outcome, such as refuse or forced. 结果")
 @click.option("--since", callback=since, help="Received since: 1h, 2d, or a moment in ISO 8601. 起始时间")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many. 条数")
 @formed
 def events(
-    *, config: Config, entrance: Place | None, kind: str | None, event_type: str | None, since: str | None, limit: int,
-    form: Form,
+    *, config: Config, entrance: Place | None, region: str, kind: str | None, event_type: str | None,
+    since: str | None, limit: int, form: Form,
 ) -> None:  # fmt: skip
     """List stored events, the newest first. 事件列表"""
     with reading(config) as store:
-        rows = store.events(place=entrance, kind=kind, event_type=event_type, since=since, limit=limit)
+        rows = store.events(
+            place=entrance, kind=kind, event_type=event_type, since=since, limit=limit, region=known(store, region)
+        )
     heads = {name: HEADS[name] for name in ("at", "entrance", "kind", "what", "details")}
     show(form, heads, rows, [_event(row, form.tongue) for row in rows])
 

@@ -7,11 +7,14 @@ from typing import Final
 
 import click
 
+from controller import deeds
 from controller.accounts import INVITE_S, AccountError, Accounts, can_be_called
+from controller.alertbook import acting
 from controller.config import Config, configured
-from controller.rights import ROLES, TITLES, Person, Role
+from controller.regions import PREFIX
+from controller.rights import ROLES, TITLES, Person, Role, can_be_reach
 from controller.tables import Form, formed, show
-from device.wire.messages import ID_PATTERN, MessageError, Place, Text
+from device.wire.messages import ID_PATTERN, Text
 from device.wire.words import say
 
 HEADS: Final[dict[str, Text]] = {
@@ -45,13 +48,19 @@ def _name(_context: click.Context, _option: click.Parameter, text: str) -> str:
 
 
 def _reach(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Read SITE or SITE/ENTRANCE."""
+    """Read region:REGION, SITE or SITE/ENTRANCE; whether there is such a region only the database knows."""
     for text in texts:
-        try:
-            Place.parse(text if "/" in text else f"{text}/any")
-        except MessageError as error:
-            raise click.BadParameter(f"{text!r} is neither SITE nor SITE/ENTRANCE ({ID_PATTERN})") from error
+        if not can_be_reach(text):
+            raise click.BadParameter(f"{text!r} is neither SITE nor SITE/ENTRANCE ({ID_PATTERN}) nor {PREFIX}REGION")
     return texts
+
+
+def _note(config: Config, accounts: Accounts, by: str, change: str, name: str) -> None:
+    """Write into the journal what is about to be done to somebody, so that nothing is done that is not in it."""
+    if accounts.person(name) is None:
+        raise click.ClickException(f"nobody is called {name!r}; `menshen user list` shows who there is")
+    with acting(config) as store:
+        store.note(by, change, user=name)
 
 
 def _invite(config: Config, accounts: Accounts, name: str) -> None:
@@ -76,14 +85,25 @@ def _bind(config: Config, accounts: Accounts, name: str, subject: str) -> None:
 @configured
 @click.argument("name", callback=_name)
 @click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True, help="What they may do. 角色")
-@click.option("--for", "reach", multiple=True, callback=_reach, metavar="SITE[/ENTRANCE]", help="Only these. 限定范围")
+@click.option(
+    "--for",
+    "reach",
+    multiple=True,
+    callback=_reach,
+    metavar="region:REGION|SITE[/ENTRANCE]",
+    help="Only these. 限定范围",
+)
 @click.option("--subject", help="Who they are to the identity provider of [web.oidc]; '' undoes it. 身份提供方标识")
-def add(*, config: Config, name: str, role: Role, reach: tuple[str, ...], subject: str | None) -> None:
+@deeds.by
+def add(*, config: Config, name: str, role: Role, reach: tuple[str, ...], subject: str | None, by: str) -> None:
     """Add somebody, or change what they may do; prints a token to set a password with. 添加用户"""
     if subject and not config.web.oidc.issuer:
         raise click.ClickException("--subject needs an identity provider: set web.oidc.issuer first")
     with _opened(config) as accounts:
         known = accounts.person(name) is not None
+        with acting(config) as store:
+            store.known_regions(each.removeprefix(PREFIX) for each in reach if each.startswith(PREFIX))
+            store.note(by, "user_changed" if known else "user_added", user=name, role=role, reach=reach)
         if subject is not None:
             _bind(config, accounts, name, subject)
         accounts.add(Person(name=name, role=role, reach=reach))
@@ -96,9 +116,11 @@ def add(*, config: Config, name: str, role: Role, reach: tuple[str, ...], subjec
 @user.command()
 @configured
 @click.argument("name")
-def password(*, config: Config, name: str) -> None:
+@deeds.by
+def password(*, config: Config, name: str, by: str) -> None:
     """Let somebody set a new password. 重设密码"""
     with _opened(config) as accounts:
+        _note(config, accounts, by, "user_invited", name)
         _invite(config, accounts, name)
 
 
@@ -106,9 +128,11 @@ def password(*, config: Config, name: str) -> None:
 @configured
 @click.argument("name")
 @click.option("--label", default="", help="What it is for. 用途")
-def token(*, config: Config, name: str, label: str) -> None:
+@deeds.by
+def token(*, config: Config, name: str, label: str, by: str) -> None:
     """Print a token with which a program asks /api/v1 in somebody's name. 程序令牌"""
     with _opened(config) as accounts:
+        _note(config, accounts, by, "token_made", name)
         try:
             click.echo(accounts.token(name, label, time.time()))
         except AccountError as error:
@@ -118,11 +142,12 @@ def token(*, config: Config, name: str, label: str) -> None:
 @user.command()
 @configured
 @click.argument("name")
-def remove(*, config: Config, name: str) -> None:
+@deeds.by
+def remove(*, config: Config, name: str, by: str) -> None:
     """Let somebody in no more, at once. 删除用户"""
     with _opened(config) as accounts:
-        if not accounts.remove(name):
-            raise click.ClickException(f"nobody is called {name!r}; `menshen user list` shows who there is")
+        _note(config, accounts, by, "user_removed", name)
+        accounts.remove(name)
     click.echo(f"{name} 已删除 / is removed")
 
 

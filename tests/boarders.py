@@ -25,11 +25,18 @@ from controller.rules import findings
 from controller.store import Store
 from controller.web.process import Server
 from device.wire.link import Heard
-from device.wire.messages import Duty, Event, Health, Info, Message, OpenFault, Passage, Place, Status, encode
+from device.wire.messages import Duty, Event, Health, Info, Message, OpenFault, Passage, Place, Status, Text, encode
 from tests.bystanders import scan, state
 
 NORTH, SOUTH, EAST, WEST = (Place("expo", name) for name in ("north", "south", "east", "west"))
 DOCK: Final = Place("hall", "dock")
+XIHU, HANGZHOU, NINGBO = "zhejiang/hangzhou/xihu", "zhejiang/hangzhou", "zhejiang/ningbo"
+TITLES: Final = {
+    "zhejiang": Text("浙江", "Zhejiang"),
+    HANGZHOU: Text("杭州", "Hangzhou"),
+    XIHU: Text("西湖", "Xihu"),
+    NINGBO: Text("宁波", "Ningbo"),
+}
 PASSWORD: Final = "correct horse battery"
 RULES: Final = RulesSection(offline_grace_s=0, clock_grace_s=0)
 
@@ -115,6 +122,14 @@ def fill(path: Path, now: datetime) -> Past:
     past.say(now - timedelta(minutes=2), (DOCK, "status", Status(state="offline", reason="lost")))
     past.say(now, (NORTH, "scan", scan(at=now, **past.seq(NORTH))))
     return past
+
+
+def settle(store: Store) -> None:
+    """Let the site `expo` lie in a county, and `hall` in another city."""
+    for region, title in TITLES.items():
+        store.add_region(region, title.zh, title.en, "chief 1")
+    store.assign("expo", XIHU, "chief 1")
+    store.assign("hall", NINGBO, "chief 1")
 
 
 def _refused(past: Past, place: Place, at: datetime, reasons: tuple[str, ...]) -> Event:

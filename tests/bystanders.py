@@ -12,11 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from click.testing import CliRunner
+
 from controller.__main__ import Controller
 from controller.broker import Broker
 from controller.config import AlertsSection, Config, PassesSection, RulesSection, StoreSection
 from device.wire.link import Heard, Link, LinkSaid
 from device.wire.messages import OLDEST, Ack, Alert, Event, Message, Place, Scan, State, Status, decode, encode
+from menshen import main
 
 PLACE: Final = Place("expo", "north")
 PATIENCE_S: Final = 10.0
@@ -179,3 +182,10 @@ def rows(config: Config, sql: str) -> list[tuple[Any, ...]]:
     """Ask the database as any other program would."""
     with closing(sqlite3.connect(config.store.path)) as db:
         return db.execute(sql).fetchall()
+
+
+def told(config: Path, *words: str, code: int = 0) -> str:
+    """Say a command of ours, and return what it prints."""
+    done = CliRunner().invoke(main, [*words, "--config", str(config)])
+    assert done.exit_code == code, done.output
+    return done.output

@@ -95,10 +95,10 @@ def test_each_role_may_what_the_one_before_may(act: str) -> None:
 
 def test_a_reach_is_sites_and_entrances() -> None:
     reached = [
-        GUARD.reaches(Place(*each.split("/"))) for each in ("expo/north", "hall/dock", "hall/north", "exp/north")
+        GUARD.reaches(Place(*each.split("/")), "") for each in ("expo/north", "hall/dock", "hall/north", "exp/north")
     ]
     assert reached == [True, True, False, False]
-    assert Person(name="somebody", role="viewer").reaches(Place("any", "where"))
+    assert Person(name="somebody", role="viewer").reaches(Place("any", "where"), "")
 
 
 def test_who_is_wrong_too_often_waits_and_nobody_else_does() -> None:

@@ -11,12 +11,12 @@ import pytest
 
 from controller.store import Store
 from controller.web.phrases import PHRASES
-from tests.boarders import DOCK, PASSWORD, SOUTH, WEST, Pages, pages
+from tests.boarders import DOCK, PASSWORD, SOUTH, WEST, Pages, pages, settle
 from tests.browser import Browser, browsing, needs_chromium
 
 pytestmark = needs_chromium
 DESK, PHONE, WALL = (1360, 850), (390, 844), (1920, 1080)
-PAGES = ("/", "/entrances/expo/north", "/alerts?state=", "/events", "/fleet", "/journal")
+PAGES = ("/", "/?region=zhejiang", "/entrances/expo/north", "/alerts?state=", "/events", "/fleet", "/journal")
 # The contrast of each piece of text with what is behind it, what is too small for a finger, and what sticks out.
 MEASURE = """
 const rgba = (css) => css.match(/[\\d.]+/g).map(Number);
@@ -68,6 +68,10 @@ class Operator:
     def fill(self, selector: str, text: str) -> None:
         self.browser.run("document.querySelector(arguments[0]).value = arguments[1]", selector, text)
 
+    def follow(self, name: str) -> None:
+        """Click a link of what moves: found and clicked at once, before it is swapped."""
+        self.browser.run("document.getElementById(arguments[0]).click()", name)
+
     def key(self, key: str) -> None:
         self.browser.run(
             "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))",
@@ -86,6 +90,8 @@ class Operator:
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     folder = tmp_path_factory.mktemp("board")
     with pages(folder) as office, browsing(tmp_path_factory.mktemp("browser")) as browser:
+        with Store(folder / "controller.db") as store:
+            settle(store)
         made = Operator(browser, office)
         made.open("/")
         made.fill("[name=name]", "administrator 1")
@@ -130,6 +136,28 @@ def test_a_rank_is_a_shape_and_a_word_beside_its_colour(operator: Operator) -> N
         ".map((li) => [li.querySelector('.fill').outerHTML, li.innerText])"
     )
     assert len({shape for shape, _ in shapes}) == len({text.split()[-1] for _, text in shapes}) == 4
+
+
+def test_regions_lead_down_and_up_and_stay_when_the_board_moves(operator: Operator) -> None:
+    operator.open("/")
+    operator.follow("r/zhejiang")
+    operator.browser.until("document.querySelector('h1').innerText === 'Board · Zhejiang'")
+    operator.follow("r/zhejiang/hangzhou")
+    operator.browser.until("document.querySelectorAll('.entrance').length === 4")
+    operator.browser.run("document.getElementById('r/zhejiang').focus()")
+    operator.browser.run("document.activeElement.dataset.before = 'yes'")
+    operator.office.past.online(WEST, at=datetime.now(tz=UTC))
+    operator.browser.until("document.activeElement.id === 'r/zhejiang' && !document.activeElement.dataset.before")
+    assert operator.browser.run("return document.querySelectorAll('.entrance').length") == 4
+    operator.follow("r/")
+    operator.browser.until("document.querySelectorAll('.entrance').length === 5")
+
+
+def test_what_is_acknowledged_in_a_region_leaves_the_region_in_view(operator: Operator) -> None:
+    operator.open("/?region=zhejiang/hangzhou")
+    operator.browser.run("document.querySelector('#e-expo-east button.acknowledge').click()")
+    operator.browser.until("document.querySelector('#e-expo-east').innerText.includes('taken on by administrator 1')")
+    assert operator.browser.run("return document.querySelector('#e-hall-dock')") is None
 
 
 def test_the_keyboard_moves_and_acknowledges(operator: Operator) -> None:

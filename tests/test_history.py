@@ -65,23 +65,25 @@ def days() -> list[str]:
 
 def test_no_question_of_a_page_walks_through_a_whole_table(office: Pages) -> None:
     """Every statement the pages make, asked again for its plan: of what grows, only what an index leads to."""
-    local = Person(name="somebody", role="viewer", reach=("expo",))
+    local = Person(name="somebody", role="viewer", reach=("expo", "region:zhejiang"))
     now = datetime.now(tz=UTC)
     with Store(Path(office.config.store.path)) as store:
         said: list[str] = []
         store.db.conn.set_trace_callback(said.append)
         for person in (EVERYBODY, local):
-            overview.entrances(store, now, person)
+            overview.entrances(store, now, person, region="zhejiang")
+            history.regions(store, person)
             for wanted in (
                 Wanted(),
                 Wanted(entrance="expo/north"),
+                Wanted(region="zhejiang"),
                 Wanted(kind="scan", type="refuse", text="x", before=90),
             ):
                 history.events(store, wanted, person)
             for asked in (
                 WantedAlerts(),
                 WantedAlerts(entrance="expo/north", kind="tamper"),
-                WantedAlerts(state="waiting"),
+                WantedAlerts(state="waiting", region="zhejiang"),
             ):
                 history.alerts(store, asked, person)
             history.day(store, NORTH, history.midnight(now), now)

@@ -56,6 +56,8 @@ def everything(broker: Broker, tmp_path: Path, gate: Gate) -> Iterator[Samples]:
     )
     with Store(Path(config.store.path)) as store:
         store.register(PLACE)
+        store.add_region("zhejiang", "", "", "chief 1")
+        store.assign("expo", "zhejiang", "chief 1")
     with running(config) as built:
         gate.online()
         gate.retain("state", state(staffing="unstaffed", spool_depth=7))
@@ -87,6 +89,7 @@ def test_what_happened_is_counted_once_and_by_entrance(everything: Samples) -> N
     assert everything[at_north("menshen_gate_online")] == 1
     assert everything[at_north("menshen_entrance_staffing", staffing="unstaffed")] == 1
     assert everything[at_north("menshen_gate_spool_depth")] == 7
+    assert everything["menshen_site_region", frozenset({("site", "expo"), ("region", "zhejiang")})] == 1
     assert everything["menshen_desk_batch_seconds_count", frozenset()] >= 3
     assert everything["menshen_desk_waiting", frozenset()] <= 1, "at most what it has just said itself"
 

@@ -20,7 +20,7 @@ from controller.store import Store
 from controller.web.phrases import PHRASES
 from controller.web.provider import HELD
 from controller.web.visit import SESSION
-from tests.boarders import PASSWORD, Past, running
+from tests.boarders import PASSWORD, Pages, Past, running
 from tests.travellers import GUARD, TROUBLES, Board, at_board, board_visitor, secret, way
 
 LIES = tuple(each for each in FAULTS if each and each not in TROUBLES)
@@ -236,6 +236,13 @@ def test_signing_out_works_without_the_provider(tmp_path: Path) -> None:
         assert visitor.get("/")[0] == 303
 
 
+def noted(office: Pages) -> list[tuple[str, str]]:
+    """Return what the journal has of the provider's doing."""
+    with Store(Path(office.config.store.path)) as store:
+        entries = store.journal_entries()
+    return [(each["what"]["change"], each["what"]["user"]) for each in reversed(entries) if each["who"] == "127.0.0.1"]
+
+
 def test_a_group_makes_an_account_and_ends_it(provider: Emulated, tmp_path: Path) -> None:
     grants = (Grant(group="chiefs", role="operator"), Grant(group="guards", role="guard", reach=("expo",)))
     with at_board(tmp_path, provider, name="preferred_username", grant=grants) as office:
@@ -255,6 +262,11 @@ def test_a_group_makes_an_account_and_ends_it(provider: Emulated, tmp_path: Path
         assert board.sign_in(board_visitor(office), **seven, groups="others")[0] == 403
         assert office.accounts.person("guard 8") is None
         assert visitor.get("/")[0] == 303
+        assert noted(office) == [
+            ("user_added", "guard 8"),
+            ("user_changed", "guard 8"),
+            ("user_removed", "guard 8"),
+        ]
 
 
 def test_a_name_is_recognized_once(provider: Emulated, tmp_path: Path) -> None:
@@ -265,6 +277,7 @@ def test_a_name_is_recognized_once(provider: Emulated, tmp_path: Path) -> None:
         assert board.sign_in(board_visitor(office), subject="s-8", name="guard 8")[0] == 303
         assert board.sign_in(board_visitor(office), subject="s-9", name="guard 8")[0] == 403
         assert board.sign_in(board_visitor(office), subject="s-8", name="another name now")[0] == 303
+        assert noted(office) == [("user_bound", "guard 8")]
         assert board.sign_in(board_visitor(office), subject="s-9", name=GUARD.name)[0] == 403, "bound by hand"
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from controller.accounts import Accounts, can_be_called
 from controller.oidc.settings import Grant, OidcSection
 from controller.rights import Person
+
+Note = Callable[[str, Person], None]  # what became of somebody: a word of controller/deeds.py
 
 
 def granted(claims: dict[str, Any], settings: OidcSection) -> Grant | None:
@@ -23,8 +26,8 @@ def name(claims: dict[str, Any], settings: OidcSection) -> str:
     return said if isinstance(said, str) and checked and can_be_called(said) else ""
 
 
-def admit(claims: dict[str, Any], settings: OidcSection, accounts: Accounts) -> Person | None:
-    """Return who this is; None: somebody unknown, who is told whom to ask.
+def admit(claims: dict[str, Any], settings: OidcSection, accounts: Accounts, note: Note) -> Person | None:
+    """Return who this is; None: somebody unknown, who is told whom to ask. What changes is noted.
 
     Who was added by hand is what they were made by hand. Whom a group let in is what it says now, and out when it
     says nothing. A name that was given by hand is taken over only where no group grants anything, and once.
@@ -34,10 +37,19 @@ def admit(claims: dict[str, Any], settings: OidcSection, accounts: Accounts) -> 
     bound = accounts.bound(issuer, subject)
     if bound and not bound[1]:
         return bound[0]
-    if bound and not grant:
-        accounts.remove(bound[0].name)
+    before = bound[0] if bound else None
+    if before and not grant:
+        accounts.remove(before.name)
+        note("user_removed", before)
         return None
     if grant:
-        person = Person(name=bound[0].name if bound else called, role=grant.role, reach=grant.reach)
-        return person if person.name and accounts.grant(person, issuer, subject) else None
-    return accounts.adopt(called, issuer, subject) if called and not settings.grant else None
+        person = Person(name=before.name if before else called, role=grant.role, reach=grant.reach)
+        if not person.name or not accounts.grant(person, issuer, subject):
+            return None
+        if person != before:
+            note("user_changed" if before else "user_added", person)
+        return person
+    adopted = accounts.adopt(called, issuer, subject) if called and not settings.grant else None
+    if adopted:
+        note("user_bound", adopted)
+    return adopted

@@ -7,8 +7,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Meta, Struct
 
-from controller.rights import Role
-from device.wire.messages import MessageError, Place
+from controller.regions import PREFIX
+from controller.rights import Role, can_be_reach
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 DEFAULT_PORT: Final = {"https": 443, "http": 80}
@@ -20,7 +20,9 @@ class Grant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     group: Annotated[str, Meta(min_length=1)]
     role: Role
-    reach: Annotated[tuple[str, ...], Meta(description="SITE or SITE/ENTRANCE; none: every entrance")] = ()
+    reach: Annotated[
+        tuple[str, ...], Meta(description="region:REGION, SITE or SITE/ENTRANCE; none: every entrance")
+    ] = ()
 
 
 class OidcSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,10 +125,8 @@ def complaint(settings: OidcSection) -> str:
 
 def _beyond(grants: tuple[Grant, ...]) -> str:
     for text in (text for grant in grants for text in grant.reach):
-        try:
-            Place.parse(text if "/" in text else f"{text}/any")
-        except MessageError:
-            return f"web.oidc.grant: reach: {text!r} is neither SITE nor SITE/ENTRANCE"
+        if not can_be_reach(text):
+            return f"web.oidc.grant: reach: {text!r} is neither SITE nor SITE/ENTRANCE nor {PREFIX}REGION"
     return ""
 
 

@@ -15,7 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from controller import history, telling
 from controller.alarms import LONGEST_NOTE, AlertError
 from controller.database import now
-from controller.rights import Person
+from controller.regions import RegionError
+from controller.rights import Person, Scope
 from controller.store import Store
 from controller.web import board, visit
 from controller.web.visit import RefusedError, Visit
@@ -36,6 +37,7 @@ class Quiet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hours: Annotated[float, Meta(gt=0, le=90 * 24)]
     kind: str = ""
     entrance: Annotated[str, Meta(description="SITE or SITE/ENTRANCE")] = ""
+    region: Annotated[str, Meta(description=history.REGION)] = ""
 
 
 def acknowledge(visitor: Visit, number: int, note: str) -> None:
@@ -58,11 +60,12 @@ def silence(visitor: Visit, asked: Quiet) -> int:
     """Let nobody be called about some alerts for a while; return the silence's id."""
     visitor.need("silence")
     site, _, entrance = asked.entrance.partition("/")
-    if not _within(visitor.person, site, entrance) or asked.kind not in ("", *telling.ALERTS):
-        raise RefusedError(403, "beyond_reach")
+    scope = Scope(asked.region, site, entrance)
     until = now() + timedelta(hours=asked.hours)
     with _writing(visitor) as store:
-        return store.silence(visitor.person.name, asked.reason, until, kind=asked.kind, site=site, entrance=entrance)
+        if not visitor.person.has(scope, store.lies()) or asked.kind not in ("", *telling.ALERTS):
+            raise RefusedError(403, "beyond_reach")
+        return store.silence(visitor.person.name, asked.reason, until, kind=asked.kind, **scope._asdict())
 
 
 def end_silence(visitor: Visit, number: int) -> None:
@@ -70,30 +73,19 @@ def end_silence(visitor: Visit, number: int) -> None:
     visitor.need("silence")
     with _writing(visitor) as store:
         found = [each for each in store.silences(now()) if each["id"] == number]
-        if not found or not _within(visitor.person, found[0]["site"], found[0]["entrance"]):
+        if not found or not visitor.person.has(_scope(found[0]), store.lies()):
             raise RefusedError(404, "not_found")
         store.end_silence(number, visitor.person.name)
 
 
 def seen_silences(store: Store, person: Person) -> list[dict[str, Any]]:
     """Return the silences in force that touch what somebody may see."""
-    return [
-        each
-        for each in store.silences(now())
-        if not each["site"] or not person.reach or any(_touches(each, reach) for reach in person.reach)
-    ]
+    lies = store.lies()
+    return [each for each in store.silences(now()) if person.touches(_scope(each), lies)]
 
 
-def _touches(silenced: dict[str, Any], reach: str) -> bool:
-    site, _, entrance = reach.partition("/")
-    return silenced["site"] == site and (not entrance or silenced["entrance"] in ("", entrance))
-
-
-def _within(person: Person, site: str, entrance: str) -> bool:
-    """Tell whether all of that is somebody's: of a whole site, only to those who have the whole site."""
-    if not person.reach:
-        return True
-    return site in person.reach or bool(entrance and f"{site}/{entrance}" in person.reach)
+def _scope(silence: dict[str, Any]) -> Scope:
+    return Scope(silence["region"], silence["site"], silence["entrance"])
 
 
 def _writing(visitor: Visit) -> Store:
@@ -103,7 +95,7 @@ def _writing(visitor: Visit) -> Store:
 def _its(store: Store, number: int, person: Person) -> None:
     """Raise RefusedError for an alert that is none, or beyond somebody's reach."""
     place = history.place_of_alert(store, number)
-    if place is None or not person.reaches(place):
+    if place is None or not person.reaches(place, store.region_of(place.site)):
         raise RefusedError(404, "not_found")
 
 
@@ -121,7 +113,7 @@ def form(done: Done) -> Callable[[Request], Any]:
         visit.carries(request, given, visitor.form)
         try:
             await run_in_threadpool(done, visitor, given)
-        except AlertError as error:
+        except (AlertError, RegionError) as error:
             raise RefusedError(409, "cannot", str(error)) from error
         if request.headers.get("hx-request"):
             return await run_in_threadpool(board.entrances, visitor)
@@ -141,6 +133,7 @@ def _quiet(given: dict[str, str]) -> Quiet:
         hours=SPANS.get(given.get("hours", ""), 1),
         kind=given.get("kind", ""),
         entrance=given.get("entrance", "").strip(),
+        region=given.get("region", "").strip(),
     )
 
 

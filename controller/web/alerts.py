@@ -20,6 +20,7 @@ def alerts(visit: Visit) -> Response:
     with visit.house.readers.lent() as store:
         found = history.alerts(store, what, visit.person)
         silences = acts.seen_silences(store, visit.person)
+        regions, titles = history.regions(store, visit.person), store.regions()
     return page(
         visit,
         "alerts.html",
@@ -27,6 +28,8 @@ def alerts(visit: Visit) -> Response:
         silences=silences,
         spans=acts.SPANS,
         what=what,
+        regions=regions,
+        titles=titles,
         kinds={kind: say(text, visit.tongue) for kind, text in telling.ALERTS.items()},
         older=asked(what, before=found.older) if found.older else "",
     )

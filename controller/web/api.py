@@ -7,10 +7,10 @@ but change nothing: what a form of ours carries would be missing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +20,8 @@ from controller import history, overview
 from controller.alarms import AlertError
 from controller.database import StoreError, now
 from controller.history import Day, Wanted, WantedAlerts
-from controller.overview import Entrance
+from controller.overview import Entrance, Region
+from controller.regions import RegionError
 from controller.rights import Act
 from controller.web import acts, entrance, visit
 from controller.web.acts import Noted, Quiet
@@ -33,6 +34,12 @@ BEARER: Final = "Bearer "
 
 class Nothing(Struct, frozen=True):
     """A question without parameters."""
+
+
+class InRegion(Struct, frozen=True):
+    """Which region."""
+
+    region: Annotated[str, Meta(description=history.REGION)] = ""
 
 
 class OnDay(Struct, frozen=True):
@@ -92,6 +99,7 @@ class ASilence(Struct, frozen=True, kw_only=True):
     reason: str
     by: str
     at: str
+    region: str
 
 
 class Events(Struct, frozen=True, kw_only=True):
@@ -126,15 +134,20 @@ class Question(NamedTuple):
     function: Callable[[Visit, Any], Any]
 
 
-def _entrances(asker: Visit, _asked: Nothing) -> list[Entrance]:
+def _entrances(asker: Visit, asked: InRegion) -> list[Entrance]:
     with asker.house.readers.lent() as store:
-        return overview.entrances(store, now(), asker.person)
+        return overview.entrances(store, now(), asker.person, region=asked.region)
+
+
+def _regions(asker: Visit, _asked: Nothing) -> list[Region]:
+    with asker.house.readers.lent() as store:
+        return overview.regions(overview.entrances(store, now(), asker.person), store.regions())
 
 
 def _day(asker: Visit, asked: OnDay) -> Day:
-    where, at = entrance.place(asker), now()
+    at = now()
     with asker.house.readers.lent() as store:
-        return history.day(store, where, history.day_of(asked.day, at), at)
+        return history.day(store, entrance.place(asker, store), history.day_of(asked.day, at), at)
 
 
 def _events(asker: Visit, asked: Wanted) -> Events:
@@ -187,7 +200,8 @@ def _number(asker: Visit) -> int:
 
 
 QUESTIONS: Final = (
-    Question("GET", "/entrances", "All entrances, the worst first", Nothing, list[Entrance], "see", _entrances),
+    Question("GET", "/entrances", "All entrances, the worst first", InRegion, list[Entrance], "see", _entrances),
+    Question("GET", "/regions", "Regions with entrances, the worst first", Nothing, list[Region], "see", _regions),
     Question("GET", "/entrances/{site}/{entrance}/day", "A day by quarters of an hour", OnDay, Day, "see", _day),
     Question("GET", "/events", "Events, the newest first", Wanted, Events, "see", _events),
     Question("GET", "/alerts", "Alerts open and past, the newest first", WantedAlerts, Alerts, "see", _alerts),
@@ -216,7 +230,7 @@ def _answering(question: Question) -> Callable[[Request], Any]:
             return _json(await run_in_threadpool(question.function, asker, asked))
         except RefusedError as error:
             return _json(Problem(error.word), error.status)
-        except AlertError as error:
+        except (AlertError, RegionError) as error:
             return _json(Problem(str(error)), 409)
         except StoreError as error:
             return _json(Problem(str(error)), 503)

@@ -74,11 +74,14 @@ def events(visit: Visit) -> Response:
     what = wanted(visit.request.query_params, Wanted)
     with visit.house.readers.lent() as store:
         found = history.events(store, what, visit.person)
+        regions, titles = history.regions(store, visit.person), store.regions()
     return page(
         visit,
         "events.html",
         lines=lines(found.rows, visit.tongue),
         what=what,
+        regions=regions,
+        titles=titles,
         kinds={kind: say(telling.KINDS[kind], visit.tongue) for kind in KINDS},
         types={name: say(text, visit.tongue) for name, text in telling.TYPES.items()},
         older=asked(what, before=found.older) if found.older else "",

@@ -1,4 +1,4 @@
-"""The journal: every change of an alert, and who made it."""
+"""The journal: every change of an alert, an entrance, a region or a user, and who made it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from controller import telling
+from controller import deeds
 from controller.history import LARGEST
 from controller.web.pages import page
 from controller.web.visit import Visit
@@ -33,16 +33,9 @@ def journal(visit: Visit) -> Response:
 
 def _row(row: dict[str, Any], visit: Visit) -> dict[str, Any]:
     what = row["what"]
-    kind = what.get("kind", "")
     return {
         **row,
-        "change": what.get("change", ""),
-        "about": telling.named(telling.ALERTS, kind, visit.tongue) if kind else "",
-        "where": what.get("entrance", "") if "site" not in what else _scope(what),
-        "until": what.get("until"),
-        "how": what.get("how", ""),
+        "change": deeds.change(what, visit.tongue),
+        "about": deeds.subject(what, visit.tongue),
+        "details": deeds.details(what, visit.tongue),
     }
-
-
-def _scope(what: dict[str, Any]) -> str:
-    return "/".join(part for part in (what.get("site", ""), what.get("entrance", "")) if part)

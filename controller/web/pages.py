@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from controller import telling
+from controller import regions, telling
 from controller.rights import TITLES, Act
 from controller.web.phrases import PHRASES
 from controller.web.visit import Visit, local, theme, tongue
@@ -62,6 +62,7 @@ def _words(language: Language) -> dict[str, Any]:
         "t": partial(_phrase, language),
         "phrases": PHRASES,
         "say": partial(_say, language),
+        "place_in": lambda region, titles: _say(language, regions.title(region, titles)),
         "kind_of": lambda name: telling.named(telling.ALERTS, name, language),
         "event_kind": lambda name: telling.named(kinds, name, language),
         "event_type": lambda name: harmless(telling.named(telling.TYPES, name, language)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Final
+from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,11 +15,12 @@ from controller.oidc.admission import admit
 from controller.oidc.errands import LONGEST_S, Errand
 from controller.oidc.idtoken import TokenError
 from controller.oidc.settings import CALLBACK
+from controller.rights import Person
 from controller.web import visit
 from controller.web.away import Away, AwayError
 from controller.web.pages import plain_page
 from controller.web.sign import asking
-from controller.web.visit import RefusedError
+from controller.web.visit import House, RefusedError
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ async def _arrived(request: Request, away: Away, errand: Errand) -> Response:
     except TokenError as error:
         log.warning("nobody was signed in through the identity provider: its token is not believed: %s", error)
         return asking(request, errand.to, "provider_odd", status=403)
-    person = await run_in_threadpool(admit, claims, away.settings, house.accounts)
+    person = await run_in_threadpool(_admitted, claims, away, house)
     if person is None:
         log.info("%s is nobody here: %r of %s", away.settings.called, claims["sub"], away.settings.issuer)
         return plain_page(request, "unknown.html", status=403, subject=claims["sub"], contact=away.settings.contact)
@@ -87,3 +88,12 @@ async def _arrived(request: Request, away: Away, errand: Errand) -> Response:
     session = await run_in_threadpool(house.accounts.begin, person, time.time(), token)
     visit.cookie(answer, request, visit.SESSION, session, SESSION_S)
     return answer
+
+
+def _admitted(claims: dict[str, Any], away: Away, house: House) -> Person | None:
+    """Let the journal have what the provider's word changes."""
+
+    def note(change: str, person: Person) -> None:
+        house.note(away.settings.called, change, user=person.name, role=person.role, reach=person.reach)
+
+    return admit(claims, away.settings, house.accounts, note)

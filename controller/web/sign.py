@@ -74,6 +74,7 @@ async def welcome(request: Request) -> Response:
     if not done:
         house.patience.wrong(name, address, time.monotonic())
         return plain_page(request, "welcome.html", status=403, said="wrong_token", name=name)
+    await run_in_threadpool(house.note, name, "password_set", user=name)
     return RedirectResponse("/sign-in?set", 303)
 
 

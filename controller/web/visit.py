@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -14,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from controller.accounts import Accounts
 from controller.config import Config
 from controller.rights import Act, Person
+from controller.store import Store
 from controller.web.away import Away
 from controller.web.patience import Patience
 from controller.web.readers import Readers
@@ -35,6 +37,11 @@ class House(NamedTuple):
     accounts: Accounts
     patience: Patience
     away: Away | None = None  # the identity provider, where there is one
+
+    def note(self, by: str, change: str, **what: Any) -> None:
+        """Write into the journal what somebody did to a user."""
+        with Store(Path(self.config.store.path)) as store:
+            store.note(by, change, **what)
 
 
 class RefusedError(Exception):
