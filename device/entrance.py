@@ -43,6 +43,7 @@ from device.wire.messages import Place
 from hardware.parts import (
     BeamChanged,
     Board,
+    DoorChanged,
     FireChanged,
     GuardianChanged,
     PartSaid,
@@ -172,14 +173,11 @@ class Entrance:
                 self._present(self._credentials.take(said))
             case Measured() | Unmeasured():
                 self._warmth.take(said)
-            case EyeFault(fault=fault, raised=raised, detail=detail):
-                self._way.placard.guide(None)  # nothing is seen any more that could be helped
-                self._record.stands(fault, (detail or fault) if raised else "")
             case BeamChanged(beam=beam, broken=broken, at=at):
-                self._flow.beam(beam, at, broken=broken)
+                self._flow.take(said, free=self._way.free)
                 self._surroundings.beam(beam, at, broken=broken)
-            case TurnstilePassed(at=at):
-                self._flow.passed(at)
+            case TurnstilePassed() | DoorChanged():
+                self._flow.take(said, free=self._way.free)
             case Pressed(at=at):
                 self._post.pressed(at)
             case Released(at=at):
@@ -292,7 +290,7 @@ class Entrance:
 
     def _wire(self, said: Said) -> None:
         match said:
-            case FireChanged() | TamperChanged() | GuardianChanged() | ScreenChanged() | Guidance():
+            case EyeFault() | Guidance() | FireChanged() | TamperChanged() | GuardianChanged() | ScreenChanged():
                 self._way.hear(said)
             case Acked(spool, seq):
                 self._record.acknowledged(spool, seq)

@@ -7,7 +7,7 @@ from typing import Final
 
 from device.record import Record
 from device.shown import Placard, ScreenChanged, Shown
-from device.sight import Guidance
+from device.sight import EyeFault, Guidance
 from device.wire.messages import Outcome
 from hardware.parts import (
     Board,
@@ -66,6 +66,11 @@ class Way:
         self.placard.say("closed")
 
     @property
+    def free(self) -> bool:
+        """Whether the way is open to everyone."""
+        return self._idle == FIRE
+
+    @property
     def answering(self) -> bool:
         """Whether somebody is being answered."""
         return bool(self._until)
@@ -87,7 +92,7 @@ class Way:
     def _signalled(self, colour: Colour, tune: Tune, now: float) -> bool:
         self._dark = False
         self._until = now + self._answer_s
-        if self._idle == FIRE:
+        if self.free:
             return False
         self._board().lamp.show(colour)
         self._board().buzzer.play(tune)
@@ -95,7 +100,7 @@ class Way:
 
     def _next(self) -> None:
         """Say on the screen what people are to do now."""
-        self.placard.say("free" if self._idle == FIRE else "measure" if self._measuring else "ready")
+        self.placard.say("free" if self.free else "measure" if self._measuring else "ready")
 
     def release(self) -> None:
         """Let one person through; raise PartError when the turnstile does not move, which is a fault of its own."""
@@ -114,7 +119,7 @@ class Way:
             return False
         return True
 
-    def hear(self, said: FireChanged | TamperChanged | GuardianChanged | ScreenChanged | Guidance) -> None:
+    def hear(self, said: EyeFault | Guidance | FireChanged | TamperChanged | GuardianChanged | ScreenChanged) -> None:
         """Say what is wrong. In a fire the relay is held on already, whatever happens here."""
         match said:
             case FireChanged(fire=fire):
@@ -129,3 +134,6 @@ class Way:
                 self._record.stands("screen_lost", problem)
             case Guidance(hint=hint):
                 self.placard.guide(hint)
+            case EyeFault(fault=fault, raised=raised, detail=detail):
+                self.placard.guide(None)  # nothing is seen any more that could be helped
+                self._record.stands(fault, (detail or fault) if raised else "")
