@@ -37,9 +37,10 @@ from device.surroundings import Surroundings
 from device.verdict import decide, judge
 from device.warmth import Warmth
 from device.way import Way
-from device.wire import messages
+from device.wire import card, messages
 from device.wire.link import Heard, LinkChanged, LinkDied
 from device.wire.messages import Place
+from device.wire.words import Language
 from hardware.parts import (
     BeamChanged,
     Board,
@@ -169,6 +170,8 @@ class Entrance:
     def take(self, said: Said) -> None:
         """Walk the path of one message."""
         match said:
+            case Seen(code=code) if tongue := card.language(code.data):
+                self._speak(tongue)
             case Seen() | Answered():
                 self._present(self._credentials.take(said))
             case Measured() | Unmeasured():
@@ -266,6 +269,11 @@ class Entrance:
         )
         judged = Judged(verdict=verdict, checked=checked, data=seen.code.data, code=code, seq=seq, passing=passing)
         self._admission.by_code(judged)
+
+    def _speak(self, tongue: Language) -> None:
+        """Turn the screen to the language of a card, which is nobody's credential: nothing is judged or kept."""
+        log.info("a card turns the screen to %s", tongue)
+        self._way.speak(tongue, self._clock.mono())
 
     def _identify(self, _seq: int) -> None:
         """Show and sound which gate this is."""

@@ -9,6 +9,7 @@ from device.record import Record
 from device.shown import Placard, ScreenChanged, Shown
 from device.sight import EyeFault, Guidance
 from device.wire.messages import Outcome
+from device.wire.words import Language
 from hardware.parts import (
     Board,
     Colour,
@@ -21,6 +22,7 @@ from hardware.parts import (
 
 IDLE: Final[Colour] = "white"
 BLINK_S: Final = 0.5
+SPOKEN_S: Final = 60.0  # seconds a language that somebody asked for stays, as with the button of the screen
 FIRE: Final[Colour] = "green"  # the way is free
 COLOURS: Final[dict[Outcome, Colour]] = {"grant": "green", "refer": "amber", "refuse": "red"}
 
@@ -39,6 +41,7 @@ class Way:
         self._measuring = False  # somebody waits to be measured
         self._dark = False  # for the half of a blink
         self._until = 0.0  # when the answer that is shown is over; 0: none is
+        self._spoken_until = 0.0  # when the screen speaks its own language again; 0: it does
 
     def wait(self) -> None:
         """Show that nobody has been answered."""
@@ -60,6 +63,14 @@ class Way:
         """Show and sound for a while that the guard is wanted, which is no visitor's business."""
         self._signalled("blue", "identify", now)
 
+    def speak(self, language: Language, now: float) -> None:
+        """Say everything in the language of a card for a minute, and at once that it is so. No lamp, no sound."""
+        self._spoken_until = now + SPOKEN_S
+        self.placard.speak(language)
+        if not self._until and not self.free:  # else what is said already is said in it now
+            self._until = now + self._answer_s
+            self.placard.say("greeting")
+
     def close(self) -> None:
         """Go dark."""
         self._board().lamp.show("off")
@@ -79,6 +90,9 @@ class Way:
         """End an answer that has been shown for long enough; blink while somebody waits to be measured."""
         if self._until and now >= self._until:
             self.wait()
+        if self._spoken_until and now >= self._spoken_until:
+            self._spoken_until = 0.0
+            self.placard.speak(None)
         if measuring != self._measuring:
             self._measuring = measuring
             if not self._until:
