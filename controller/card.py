@@ -1,4 +1,4 @@
-"""The command `menshen entrance card`: draws the card that turns a visitor's screen to a language."""
+"""The command `menshen entrance language`: draws the card that turns a visitor's screen to a language."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from device.wire.words import Language, say
 HINTS: Final = Text("印好后挂在镜头旁，供访客取用", "print it and hang it beside the lens, for whoever wants it")
 
 
-@click.command("card")
+@click.command("language")
 @click.argument("tongue", metavar="zh|en", type=click.Choice(get_args(Language)))
 @drawn
 def command(*, tongue: Language, out: Path | None) -> None:

@@ -19,7 +19,7 @@ from tests.pictures import texts
 @pytest.mark.parametrize("tongue", get_args(Language))
 def test_a_card_is_drawn_and_read(tmp_path: Path, tongue: Language) -> None:
     out = tmp_path / "card.png"
-    done = CliRunner().invoke(main, ["entrance", "card", tongue, "--out", str(out)])
+    done = CliRunner().invoke(main, ["entrance", "language", tongue, "--out", str(out)])
     assert done.exit_code == 0, done.output
     drawn = cv2.imread(str(out), cv2.IMREAD_GRAYSCALE)
     assert texts(np.asarray(drawn, np.uint8)) == [CARDS[tongue]]
