@@ -12,6 +12,7 @@ from typing import Final
 
 from device.passage import Direction, Scanned, Went
 
+LATE_S: Final = 0.1  # seconds until an opening is told: a contact is believed when it has settled
 WAYS: Final[dict[Scanned, Direction]] = {"in": "in", "out": "out", "both": "unknown"}
 
 
@@ -66,18 +67,17 @@ class Doorway:
 
     def look(self, now: float) -> list[Went]:
         """Let them through who were granted while it stands open; annul what nobody used in time."""
-        if self._open_since is not None:
-            return self._used(now)
-        late = [grant for grant in self._granted if now - grant.at >= self._release_s]
+        used = self._used(now) if self._open_since is not None else []
+        late = [grant for grant in self._granted if now - grant.at >= self._release_s + LATE_S]
         self._granted = [grant for grant in self._granted if grant not in late]
-        return [Went("not_passed", "unknown", grant.scan, people=grant.people) for grant in late]
+        return used + [Went("not_passed", "unknown", grant.scan, people=grant.people) for grant in late]
 
     def open_for(self, now: float) -> float:
         """Return for how long it has stood open with nobody let in meanwhile; 0 when it is shut."""
         return 0.0 if self._open_since is None else max(0.0, now - max(self._open_since, self._released_at))
 
     def _used(self, at: float) -> list[Went]:
-        """Let everybody through who was granted before; each of a party is a passage."""
-        used = [grant for grant in self._granted if grant.at <= at]
+        """Let everybody through who was granted shortly before; each of a party is a passage."""
+        used = [grant for grant in self._granted if 0 <= at - grant.at < self._release_s]
         self._granted = [grant for grant in self._granted if grant not in used]
         return [Went("passed", self._way, grant.scan) for grant in used for _ in range(grant.people)]

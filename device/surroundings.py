@@ -69,9 +69,8 @@ class Surroundings:
             if self._crowd:
                 self._crowd.counted(said)
         elif not any(fault.fault.startswith("camera_") for fault in self._record.health.faults):
-            codes = [
-                code for code in said.codes if not card.language(code.data)
-            ]  # which may hang there, and is no poster
+            # A language card may hang there, too.
+            codes = [code for code in said.codes if not card.language(code.data)]
             sightings = [self._sighting(code, said.frame_at) for code in codes]
             self._poster.looked(sightings, said.frame_at, still=said.still)
 

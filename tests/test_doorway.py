@@ -38,8 +38,16 @@ def test_an_opening_with_nothing_granted_is_forced_and_so_is_one_too_late() -> N
     door = shut()
     assert opens(door, 1) == [FORCED]
     door.granted(41, 2)
-    assert door.look(10) == [Went("not_passed", "unknown", 41)]
-    assert opens(door, 10.5) == [FORCED]
+    assert door.look(10) == [], "an opening takes a moment to be told"
+    assert door.changed(10.05, opened=True, free=False) == [FORCED]
+    assert door.look(10.2) == [Went("not_passed", "unknown", 41)]
+
+
+def test_one_who_opened_it_in_time_and_was_told_of_late_has_passed() -> None:
+    door = shut()
+    door.granted(41, 2)
+    assert door.look(10.01) == []
+    assert door.changed(9.99, opened=True, free=False) == [Went("passed", "in", 41)]
 
 
 def test_one_who_opened_it_before_a_grant_did_not_open_it_on_it() -> None:
@@ -126,6 +134,6 @@ def test_nobody_goes_twice_on_a_grant_and_none_is_forgotten(life: list[str]) -> 
             door.granted(granted, now, people=1 if act == "grant" else 3)
         elif act != "wait":
             told += door.changed(now, opened=act != "shut", free=act == "fire")
-    told += door.changed(now, opened=False, free=False) + door.look(now + 8)
+    told += door.changed(now, opened=False, free=False) + door.look(now + 9)
     assert sum(went.people for went in told if went.scan is not None) == granted
     assert [went for went in told if went.event_type == "forced" and went.scan] == []

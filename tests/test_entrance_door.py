@@ -60,7 +60,7 @@ def test_a_grant_on_which_no_door_opened_is_given_back(tmp_path: Path) -> None:
     for scene in at_a_door(tmp_path):
         once = a_pass(scene, uses=1)
         assert shown(scene, once) == ("grant", ())
-        scene.wait(8.1)
+        scene.wait(8.2)
         assert went(scene)[-1][0] == "not_passed"
         assert shown(scene, once) == ("grant", ()), "nobody went, so it was not used"
         through(scene)
