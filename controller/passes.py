@@ -20,6 +20,7 @@ from controller.policies import Pass
 from device.codes import MAX_BYTES, ms1
 from device.codes.cwt import KINDS, MAX_PEOPLE, MAX_USES, PassError
 from device.codes.trust import CTI_BYTES, TrustError, keyed_hash, make_site_key, read_site_key, trusted
+from device.wire.card import language as language_of
 from device.wire.messages import PassKind, Place, Text
 from device.wire.plain import harmless
 from device.wire.words import Language, say
@@ -206,4 +207,6 @@ def _plain(text: str) -> bytes:
         raise click.UsageError(f"a plain code has 1 to {MAX_BYTES} bytes, not {len(data)}")
     if data.startswith(ms1.PREFIX):
         raise click.UsageError("a signed code needs no list; gates judge it by its signature")
+    if language_of(data):
+        raise click.UsageError("a language card turns the screens of gates to a language, and admits nobody")
     return data

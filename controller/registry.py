@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from controller import deeds, telling
+from controller import card, deeds, telling
 from controller.config import Config, configured
 from controller.database import StoreError
 from controller.enrol import claim_command, offer, revoke_command, withdraw
@@ -54,6 +54,7 @@ def entrance() -> None:
 
 entrance.add_command(claim_command)
 entrance.add_command(revoke_command)
+entrance.add_command(card.command)
 
 
 @contextmanager

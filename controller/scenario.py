@@ -4,7 +4,8 @@
     wait 2                          seconds
     expect lamp green               red, amber, white, blue, off
     expect relay on within 1        a pin by its name in [pins], on or off; so many seconds, 10 unless said
-    expect screen refuse            what people see: ready, grant, refer, refuse, free, identify, closed, off
+    expect screen refuse            what people see: ready, grant, refer, refuse, free, identify, greeting,
+                                    closed, off
     expect event scan refuse invalid_time
     expect alert abnormal_code      raised; with `over` behind it: resolved, or not there
     expect status offline           what the broker says of the gate

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from controller.abroad import Abroad
 from controller.cast import Issuer
+from device.wire.card import CARDS
 from device.wire.messages import Text
 
 
@@ -38,5 +39,7 @@ TRAY: Final[dict[str, Item]] = {
     "oldticket": Item(Text("过期的门票", "an old ticket"), lambda by: by.abroad.ticket(-1)),
     "hc1": Item(Text("欧盟健康证明", "an EU health certificate"), lambda by: by.abroad.certificate(30)),
     "oldhc1": Item(Text("过期的健康证明", "an old health certificate"), lambda by: by.abroad.certificate(-1)),
+    "chinese": Item(Text("语言卡：中文", "a language card: Chinese"), lambda _: CARDS["zh"]),
+    "english": Item(Text("语言卡：英文", "a language card: English"), lambda _: CARDS["en"]),
     "menu": Item(Text("餐馆菜单的二维码", "a restaurant's menu"), lambda _: "https://example.com/menu"),
 }

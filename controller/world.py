@@ -40,8 +40,9 @@ PLACE: Final = Place(SITE, NORTH)
 ACT_S: Final = 70.0  # the longest act holds a button for a minute
 BEGIN: Final = ("heat 36.5", "present yes")  # somebody healthy comes, and a guard is at his place
 KEPT: Final = 5000  # of what happened
-PINS: Final = "presence = 13\nfire = 12\ntamper = 6\n"
+PINS: Final = "presence = 13\nfire = 12\ntamper = 6\ndoor = 4\n"
 GUARD_S: Final = 5  # of grace, so that a missing guard is soon noticed
+HELD_S: Final = 3  # seconds, so that a door that stands open is, too
 
 # Red, green, blue.
 LAMPS: Final[dict[tuple[bool, bool, bool], str]] = {
@@ -107,8 +108,8 @@ class World:
         text = cast.gate(
             self.folder, NORTH, cast.wired(wire), mode="require", pins=PINS, grace_s=GUARD_S, language=self._tongue
         )
-        screen = f"[screen]\nenabled = true\nport = {self.screen_port}\n"
-        (self.folder / f"{NORTH}.toml").write_text(text + screen, encoding="utf-8")
+        text += f"[turnstile]\nheld_s = {HELD_S}\n[screen]\nenabled = true\nport = {self.screen_port}\n"
+        (self.folder / f"{NORTH}.toml").write_text(text, encoding="utf-8")
         self._closers.append(self._troupe.stop)
         self._troupe.start("controller", "controller", "run", "--config", str(self.folder / "controller.toml"))
         heard: queue.SimpleQueue[LinkSaid | None] = queue.SimpleQueue()

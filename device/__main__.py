@@ -74,9 +74,9 @@ class Gate:
         clock = Clock(self.floor, battery=config.gate.clock == "battery", sample=sample)
         self.inbox: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self.spool = Spool(data / "spool.db")
-        levels, contacts = data / "pins", (config.pins.fire, config.pins.tamper)
+        levels = data / "pins"
         self.memory = Memory(data / "memory.db")
-        self.factory = pins.factory(config.pins.driver, levels=levels, closed=contacts)
+        self.factory = pins.factory(config.pins.driver, levels=levels, closed=config.pins.closed)
         self.keeper = Keeper(
             Charge(
                 driver=config.pins.driver,
@@ -93,6 +93,7 @@ class Gate:
             tell=self.inbox.put,
             turnstile=self.keeper,
             turnstile_passed=config.pins.turnstile_passed,
+            door=config.pins.door,
             lamp=(config.pins.lamp_red, config.pins.lamp_green, config.pins.lamp_blue),
             buzzer=config.pins.buzzer,
             staff_button=config.pins.staff_button,

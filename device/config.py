@@ -100,11 +100,19 @@ class PinsSection(Struct, frozen=True, forbid_unknown_fields=True):
     beam_outer: Annotated[int, Meta(ge=0, le=27, description="BCM number, 0: not wired")] = 0
     beam_inner: Annotated[int, Meta(ge=0, le=27, description="BCM number, 0: not wired")] = 0
     turnstile_passed: Annotated[int, Meta(ge=0, le=27, description="BCM number, 0: not wired")] = 0
+    door: Annotated[
+        int, Meta(ge=0, le=27, description="contact that opens with the door; BCM number, 0: not wired")
+    ] = 0
     presence: Annotated[int, Meta(ge=0, le=27, description="BCM number, 0: not wired")] = 0
     fire: Annotated[int, Meta(ge=0, le=27, description="contact that opens on fire; BCM number, 0: not wired")] = 0
     tamper: Annotated[
         int, Meta(ge=0, le=27, description="contact that opens with the lid; BCM number, 0: not wired")
     ] = 0
+
+    @property
+    def closed(self) -> tuple[int, ...]:
+        """The contacts that are closed while all is well."""
+        return (self.fire, self.tamper, self.door)
 
 
 class TurnstileSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,7 +124,13 @@ class TurnstileSection(Struct, frozen=True, forbid_unknown_fields=True):
         Literal["in", "out", "both"],
         _text("which way a code is asked for; through an exit nobody comes in, out of an entrance everybody may go"),
     ] = "in"
-    held_s: Annotated[float, Meta(ge=2, le=119, description="seconds someone may stand in the beams")] = 20.0
+    held_s: Annotated[
+        float, Meta(ge=2, le=119, description="seconds someone may stand in the beams, or the door stand open")
+    ] = 20.0
+    free_exit: Annotated[
+        bool,
+        _text("true: people leave by the door of pins.door without a code, so that its opening alone is not forced"),
+    ] = False
 
 
 class DutySection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -43,6 +43,7 @@ CHECKS: Final[dict[str, Text]] = {
     "beam_inner": Text("内侧光束", "inner beam"),
     "turnstile_passed": Text("闸机“已通过”", "turnstile's PASS"),
     "fire": Text("消防触点", "fire contact"),
+    "door": Text("门磁", "door"),
     "tamper": Text("机箱触点", "enclosure"),
     "pulse": Text("继电器放行", "relay's pulse"),
     "show": Text("灯与蜂鸣器", "lamp, buzzer"),

@@ -12,9 +12,8 @@ import queue
 from collections.abc import Callable
 from typing import Final
 
-from device.byhand import Admit
+from device.admission import Admission, Judged
 from device.clock import DOUBTS, Clock
-from device.codes import Checked
 from device.codes.trust import keyed_hash
 from device.config import Config
 from device.courier import Acked
@@ -35,15 +34,17 @@ from device.shown import ScreenChanged, Shown, nobody
 from device.sight import Counted, EyeFault, Guidance, InView, Seen
 from device.standing import Counts, Standing
 from device.surroundings import Surroundings
-from device.verdict import Verdict, decide, judge
+from device.verdict import decide, judge
 from device.warmth import Warmth
 from device.way import Way
-from device.wire import messages
+from device.wire import card, messages
 from device.wire.link import Heard, LinkChanged, LinkDied
 from device.wire.messages import Place
+from device.wire.words import Language
 from hardware.parts import (
     BeamChanged,
     Board,
+    DoorChanged,
     FireChanged,
     GuardianChanged,
     PartSaid,
@@ -113,15 +114,22 @@ class Entrance:
             surroundings=self._surroundings,
             info=info,
         )
+        self._admission = Admission(
+            config.rules,
+            record=record,
+            clock=clock,
+            way=self._way,
+            post=self._post,
+            entries=self._entries,
+            flow=self._flow,
+        )
         self._remote = Remote(
             place=self.place,
             allow=config.commands.allow,
             record=record,
             clock=clock,
-            acts={"open": self._let_through, "identify": self._identify},
+            acts={"open": self._admission.by_command, "identify": self._identify},
         )
-        self._grants = self._refusals = 0
-        self._granted = (b"", b"", now)  # the last code granted: its identity, its bytes, and when
 
     def run(self) -> None:
         """Work until told to stop by a None in the inbox; raise Stop with a reason when a part of the gate died."""
@@ -162,22 +170,21 @@ class Entrance:
     def take(self, said: Said) -> None:
         """Walk the path of one message."""
         match said:
+            case Seen(code=code) if tongue := card.language(code.data):
+                self._speak(tongue)
             case Seen() | Answered():
                 self._present(self._credentials.take(said))
             case Measured() | Unmeasured():
                 self._warmth.take(said)
-            case EyeFault(fault=fault, raised=raised, detail=detail):
-                self._way.placard.guide(None)  # nothing is seen any more that could be helped
-                self._record.stands(fault, (detail or fault) if raised else "")
             case BeamChanged(beam=beam, broken=broken, at=at):
-                self._flow.beam(beam, at, broken=broken)
+                self._flow.take(said, free=self._way.free)
                 self._surroundings.beam(beam, at, broken=broken)
-            case TurnstilePassed(at=at):
-                self._flow.passed(at)
+            case TurnstilePassed() | DoorChanged():
+                self._flow.take(said, free=self._way.free)
             case Pressed(at=at):
                 self._post.pressed(at)
             case Released(at=at):
-                self._by_hand(self._post.released(at))
+                self._admission.by_hand(self._post.released(at))
             case PresenceChanged(present=present, at=at):
                 self._post.presence(at, present=present)
             case Counted() | InView():
@@ -209,13 +216,14 @@ class Entrance:
 
     def _counts(self) -> Counts:
         flow = self._flow
-        return Counts(self._grants, self._refusals, flow.passages, flow.unscanned, self._entries.inside)
+        admission = self._admission
+        return Counts(admission.grants, admission.refusals, flow.passages, flow.unscanned, self._entries.inside)
 
     def _present(self, presented: Presented | None) -> None:
         """Judge what was presented, or let it wait for a temperature. None: there is nothing to judge yet."""
         if presented is None:
             return
-        if self._still_shown(presented.checked, presented.seen.code.data):
+        if self._admission.still_shown(presented.checked, presented.seen.code.data):
             log.info("the screen of a code that was granted went on to its next picture")
             return
         if self._surroundings.presented(presented, self._post.local()):
@@ -230,7 +238,7 @@ class Entrance:
         seen, checked, instant = presented.seen, presented.checked, presented.instant
         temperature, celsius = self._warmth.judge(self._clock.mono())
         code = keyed_hash(self._policy.trust.site_key, checked.identity)
-        asked = Asked() if checked.reasons or _guard_of(checked) else self._entries.ask(code, checked.claim, instant)
+        asked = Asked() if checked.reasons or checked.guard else self._entries.ask(code, checked.claim, instant)
         verdict = judge(
             checked,
             clock=instant.state,
@@ -248,7 +256,7 @@ class Entrance:
             "scheme": checked.scheme,
             "symbology": seen.code.symbology,
             "kind": checked.claim.kind if checked.claim else None,
-            "people": _people(checked),
+            "people": checked.people,
             "direction": passing.direction if passing else None,
             "uses": checked.claim.uses if passing and checked.claim else 0,
             "temperature": temperature,
@@ -259,90 +267,17 @@ class Entrance:
         seq = self._record.keep(
             messages.Scan, instant=instant, event_type=verdict.outcome, reasons=verdict.reasons, **scan
         )
-        good = verdict.outcome == "grant"
-        if seq is None:
-            verdict = decide([*verdict.reasons, "not_kept"])
-            good = good and self._config.rules.unkept == "release" and not _guard_of(checked)
-        if good:
-            self._entries.granted(seq, passing, sensed=self._flow.sensed)
-        else:
-            self._entries.give_back(passing)
-            self._turned_away(verdict, checked, seq, code)
-        self._answer(verdict, checked, seq, good=good)
-        if good:
-            self._granted = (checked.identity, seen.code.data, self._clock.mono())
+        judged = Judged(verdict=verdict, checked=checked, data=seen.code.data, code=code, seq=seq, passing=passing)
+        self._admission.by_code(judged)
 
-    def _turned_away(self, verdict: Verdict, checked: Checked, seq: int | None, code: str) -> None:
-        if not _guard_of(checked):
-            referred = verdict.outcome == "refer"
-            self._post.hand.turned_away(seq, code, self._clock.mono(), referred=referred, people=_people(checked))
-
-    def _still_shown(self, checked: Checked, data: bytes) -> bool:
-        """Tell whether this is the next picture of a rotating screen that was granted a moment ago."""
-        identity, shown, at = self._granted
-        same = not checked.reasons and checked.identity == identity and data != shown
-        return same and self._clock.mono() - at <= self._config.rules.screen_s
-
-    def _answer(self, verdict: Verdict, checked: Checked, seq: int | None, *, good: bool) -> None:
-        """Move the parts; a guard's badge checks in and releases nothing. Green is shown only for what is recorded."""
-        guard = _guard_of(checked)
-        admitted = good and guard is None
-        shown = verdict.outcome if not admitted or self._way.released() else "refer"
-        now = self._clock.mono()
-        self._way.answer(shown, now, verdict.reasons, staff=guard is not None)
-        self._grants += good
-        self._refusals += not good
-        if admitted:
-            self._post.hand.admitted()
-            self._flow.granted(seq, now, _people(checked))
-            if seq is None:
-                self._record.unrecorded()
-        elif verdict.outcome == "grant" and guard is not None:
-            self._by_hand(self._post.badge(guard, now))
-        log.info("%s: %s %s %s", verdict.outcome, checked.scheme, " ".join(verdict.reasons), checked.detail)
-
-    def _let_through(self, seq: int) -> None:
-        """Let one person through because an operator says so: a grant, whose event is a command."""
-        self._way.release()
-        now = self._clock.mono()
-        self._way.answer("grant", now)
-        self._flow.granted(seq, now)
-        self._grants += 1
+    def _speak(self, tongue: Language) -> None:
+        """Turn the screen to the language of a card, which is nobody's credential: nothing is judged or kept."""
+        log.info("a card turns the screen to %s", tongue)
+        self._way.speak(tongue, self._clock.mono())
 
     def _identify(self, _seq: int) -> None:
         """Show and sound which gate this is."""
         self._way.identify(self._clock.mono())
-
-    def _by_hand(self, admit: Admit | None) -> None:
-        """Let in whom a guard lets in: on disk first, with who did it, then the parts. None: nobody was."""
-        if admit is None:
-            return
-        instant = self._clock.read()
-        passing = self._entries.by_hand(admit.code, instant)
-        kept = self._entries.keep(passing)
-        seq = self._record.keep(
-            messages.Scan,
-            instant=instant,
-            event_type="grant",
-            code=admit.code,
-            scheme="manual",
-            symbology="",
-            people=admit.people,
-            direction=passing.direction if passing and kept else None,
-            by=admit.who,
-            why=admit.why,
-            answers=admit.scan,
-            took_ms=0.0,
-        )
-        now = self._clock.mono()
-        if seq is None or not self._way.released():
-            self._entries.give_back(passing)
-            self._way.answer("refer", now)
-            return
-        self._way.answer("grant", now)
-        self._entries.granted(seq, passing, sensed=self._flow.sensed)
-        self._flow.granted(seq, now, admit.people)
-        self._grants += 1
 
     def _went(self, went: Went) -> None:
         """Take what became of a grant; the next of a party needs the turnstile once more."""
@@ -363,7 +298,7 @@ class Entrance:
 
     def _wire(self, said: Said) -> None:
         match said:
-            case FireChanged() | TamperChanged() | GuardianChanged() | ScreenChanged() | Guidance():
+            case EyeFault() | Guidance() | FireChanged() | TamperChanged() | GuardianChanged() | ScreenChanged():
                 self._way.hear(said)
             case Acked(spool, seq):
                 self._record.acknowledged(spool, seq)
@@ -388,13 +323,3 @@ class Entrance:
         if self._record.make_way(answered=answered):
             self._flow.renumber()
             self._entries.renumber()
-
-
-def _guard_of(checked: Checked) -> str | None:
-    """Return whose badge this is, where it is a guard's."""
-    return checked.claim.subject if checked.claim and checked.claim.kind == "staff" else None
-
-
-def _people(checked: Checked) -> int:
-    """Return how many may go in on it together."""
-    return checked.claim.people if checked.claim else 1

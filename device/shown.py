@@ -13,8 +13,9 @@ from msgspec import Struct, structs
 
 from device.sight import Hint
 from device.wire.messages import Outcome
+from device.wire.words import Language
 
-State = Literal["ready", "measure", "answer", "free", "identify", "closed"]
+State = Literal["ready", "measure", "answer", "free", "identify", "greeting", "closed"]
 Step = Literal["staff", "recheck", "refresh", "on_duty"]
 Warn = Literal["distance", "queue"]
 
@@ -25,13 +26,15 @@ STEPS: Final[dict[str, Step]] = {"temperature_recheck": "recheck", "screen_expir
 class Shown(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """All of it. As it stands by itself, the gate is ready for the next code."""
 
-    # measure: a temperature is wanted; free: the way is open to everyone, as in a fire; closed: no gate is at work
+    # measure: a temperature is wanted; free: the way is open to everyone, as in a fire; greeting: a card was held up;
+    # closed: no gate is at work
     state: State = "ready"
     outcome: Outcome | None = None  # of an answer
     steps: tuple[Step, ...] = ()  # what to do next, beside what the outcome says by itself
     hint: Hint | None = None  # what keeps the code that is held up from being read; only while ready
     part: tuple[int, int] | None = None  # such as 1 of 3, of a code that comes in several pictures; only while ready
     warnings: tuple[Warn, ...] = ()  # beside everything else
+    language: Language | None = None  # that somebody asked for by a card; None: the one it speaks by itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,7 @@ class Placard:
         self._hint: Hint | None = None
         self._part: tuple[int, int] | None = None
         self._warnings: tuple[Warn, ...] = ()
+        self._language: Language | None = None
 
     def answer(self, outcome: Outcome, reasons: tuple[str, ...] = (), *, staff: bool = False) -> None:
         """Say what became of a code, in neutral words. It stands until told another."""
@@ -85,12 +89,18 @@ class Placard:
         if self._shown:
             self._show(self._shown)
 
+    def speak(self, language: Language | None) -> None:
+        """Say everything in this language first; None: in the screen's own."""
+        self._language = language
+        if self._shown:
+            self._show(self._shown)
+
     def _again(self) -> None:
         if self._shown and self._shown.state == "ready":
             self.say("ready")
 
     def _show(self, shown: Shown) -> None:
-        shown = structs.replace(shown, warnings=self._warnings)
+        shown = structs.replace(shown, warnings=self._warnings, language=self._language)
         if shown != self._shown:
             self._shown = shown
             self._put(shown)

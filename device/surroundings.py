@@ -18,6 +18,7 @@ from device.poster import Poster, Sighting
 from device.record import Record
 from device.shown import Warn
 from device.sight import Code, Counted, InView
+from device.wire import card
 from device.wire.messages import ClockState
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,9 @@ class Surroundings:
             if self._crowd:
                 self._crowd.counted(said)
         elif not any(fault.fault.startswith("camera_") for fault in self._record.health.faults):
-            sightings = [self._sighting(code, said.frame_at) for code in said.codes]
+            # A language card may hang there, too.
+            codes = [code for code in said.codes if not card.language(code.data)]
+            sightings = [self._sighting(code, said.frame_at) for code in codes]
             self._poster.looked(sightings, said.frame_at, still=said.still)
 
     def beam(self, beam: Literal["outer", "inner"], at: float, *, broken: bool) -> None:

@@ -7,8 +7,9 @@ from typing import Final
 
 from device.record import Record
 from device.shown import Placard, ScreenChanged, Shown
-from device.sight import Guidance
+from device.sight import EyeFault, Guidance
 from device.wire.messages import Outcome
+from device.wire.words import Language
 from hardware.parts import (
     Board,
     Colour,
@@ -21,6 +22,7 @@ from hardware.parts import (
 
 IDLE: Final[Colour] = "white"
 BLINK_S: Final = 0.5
+SPOKEN_S: Final = 60.0  # seconds a language that somebody asked for stays, as with the button of the screen
 FIRE: Final[Colour] = "green"  # the way is free
 COLOURS: Final[dict[Outcome, Colour]] = {"grant": "green", "refer": "amber", "refuse": "red"}
 
@@ -39,6 +41,7 @@ class Way:
         self._measuring = False  # somebody waits to be measured
         self._dark = False  # for the half of a blink
         self._until = 0.0  # when the answer that is shown is over; 0: none is
+        self._spoken_until = 0.0  # when the screen speaks its own language again; 0: it does
 
     def wait(self) -> None:
         """Show that nobody has been answered."""
@@ -60,10 +63,23 @@ class Way:
         """Show and sound for a while that the guard is wanted, which is no visitor's business."""
         self._signalled("blue", "identify", now)
 
+    def speak(self, language: Language, now: float) -> None:
+        """Say everything in the language of a card for a minute, and at once that it is so. No lamp, no sound."""
+        self._spoken_until = now + SPOKEN_S
+        self.placard.speak(language)
+        if not self._until and not self.free:  # else what is said already is said in it now
+            self._until = now + self._answer_s
+            self.placard.say("greeting")
+
     def close(self) -> None:
         """Go dark."""
         self._board().lamp.show("off")
         self.placard.say("closed")
+
+    @property
+    def free(self) -> bool:
+        """Whether the way is open to everyone."""
+        return self._idle == FIRE
 
     @property
     def answering(self) -> bool:
@@ -74,6 +90,9 @@ class Way:
         """End an answer that has been shown for long enough; blink while somebody waits to be measured."""
         if self._until and now >= self._until:
             self.wait()
+        if self._spoken_until and now >= self._spoken_until:
+            self._spoken_until = 0.0
+            self.placard.speak(None)
         if measuring != self._measuring:
             self._measuring = measuring
             if not self._until:
@@ -87,7 +106,7 @@ class Way:
     def _signalled(self, colour: Colour, tune: Tune, now: float) -> bool:
         self._dark = False
         self._until = now + self._answer_s
-        if self._idle == FIRE:
+        if self.free:
             return False
         self._board().lamp.show(colour)
         self._board().buzzer.play(tune)
@@ -95,7 +114,7 @@ class Way:
 
     def _next(self) -> None:
         """Say on the screen what people are to do now."""
-        self.placard.say("free" if self._idle == FIRE else "measure" if self._measuring else "ready")
+        self.placard.say("free" if self.free else "measure" if self._measuring else "ready")
 
     def release(self) -> None:
         """Let one person through; raise PartError when the turnstile does not move, which is a fault of its own."""
@@ -114,7 +133,7 @@ class Way:
             return False
         return True
 
-    def hear(self, said: FireChanged | TamperChanged | GuardianChanged | ScreenChanged | Guidance) -> None:
+    def hear(self, said: EyeFault | Guidance | FireChanged | TamperChanged | GuardianChanged | ScreenChanged) -> None:
         """Say what is wrong. In a fire the relay is held on already, whatever happens here."""
         match said:
             case FireChanged(fire=fire):
@@ -129,3 +148,6 @@ class Way:
                 self._record.stands("screen_lost", problem)
             case Guidance(hint=hint):
                 self.placard.guide(hint)
+            case EyeFault(fault=fault, raised=raised, detail=detail):
+                self.placard.guide(None)  # nothing is seen any more that could be helped
+                self._record.stands(fault, (detail or fault) if raised else "")

@@ -10,6 +10,7 @@ from hardware.beam import Beam
 from hardware.button import Button
 from hardware.buzzer import Buzzer
 from hardware.contact import Contact
+from hardware.door import Door
 from hardware.lamp import Lamp
 from hardware.parts import Board, PartError, Tell, Turnstile, TurnstilePassed
 from hardware.presence import Presence
@@ -37,6 +38,7 @@ def build(
     beam_outer: int = 0,
     beam_inner: int = 0,
     turnstile_passed: int = 0,
+    door: int = 0,
     presence: int = 0,
     tamper: int = 0,
 ) -> Board:
@@ -62,6 +64,8 @@ def build(
                 part(Beam(beam_inner, beam="inner", factory=factory, tell=tell))
             if turnstile_passed:
                 part(Contact(turnstile_passed, factory=factory, closed=lambda at: tell(TurnstilePassed(at=at))))
+            if door:
+                part(Door(door, factory=factory, tell=tell))
             if presence:
                 part(Presence(presence, factory=factory, tell=tell))
             if tamper:

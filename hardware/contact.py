@@ -15,7 +15,7 @@ SETTLE_S: Final = 0.05  # contacts chatter for less than this; mock pins chatter
 
 
 class Contact:
-    """A button, or an output contact of a turnstile, between a pin and ground. The Pi's own pull-up is used.
+    """A button, a turnstile's output or a door's contact, between a pin and ground. The Pi's own pull-up is used.
 
     That it closed is told at once, that it opened when it has stayed open for as long as contacts chatter.
     """
@@ -45,11 +45,12 @@ class Contact:
             if self._timer is not threading.current_thread():  # which may be the last to know this contact
                 self._timer.join()
 
-    def begin(self) -> None:
-        """Tell at once when it is closed from the start."""
+    def begin(self) -> bool:
+        """Tell at once when it is closed from the start, and return whether it is."""
         if self._input.is_active and not self._told:
             self._told = True
             self._closed(time.monotonic())
+        return self._told
 
     def _close(self) -> None:
         if self._settled():

@@ -138,6 +138,14 @@ class TamperChanged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DoorChanged:
+    """The contact of the door opened or closed; the first one says how it was at the start."""
+
+    open: bool
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class GuardianChanged:
     """The process that holds the relay died or hung, so that nothing releases; or another has taken its place."""
 
@@ -146,7 +154,8 @@ class GuardianChanged:
 
 
 PartSaid = (
-    Pressed | Released | BeamChanged | TurnstilePassed | PresenceChanged | FireChanged | TamperChanged | GuardianChanged
+    Pressed | Released | BeamChanged | TurnstilePassed | DoorChanged | PresenceChanged | FireChanged | TamperChanged
+    | GuardianChanged
 )  # fmt: skip
 Tell = Callable[[PartSaid], None]  # called from the pins' own threads: it only puts into an inbox
 

@@ -11,6 +11,7 @@
     tailgate                        two go in, the second close behind the first
     loiter                          break the outer beam and step back
     passed                          let the turnstile say that someone went
+    door open|closed                open the door, or shut it
     poster TEXT|none                hang up the entrance's printed code, fresh; or take it down
     poster faded|covered            let it fade until it cannot be read, or hold a hand before it
     waiting COUNT                   let so many people stand in line, ten at most
@@ -43,12 +44,13 @@ import msgspec
 from hardware.contact import SETTLE_S
 from hardware.scene import CameraState, Scene, SceneError, ThermometerState, load, save
 
-INPUTS: Final = ("staff_button", "beam_outer", "beam_inner", "turnstile_passed", "presence", "fire", "tamper")
+INPUTS: Final = ("staff_button", "beam_outer", "beam_inner", "turnstile_passed", "door", "presence", "fire", "tamper")
 PRESS_S: Final = 2 * SETTLE_S  # how long a finger stays down, and then off
 BOUNCES: Final = 6
 STEP_S: Final = 0.15  # from one edge of a beam to the next for someone who walks
 HOLD_MAX_S: Final = 60.0
 ANSWERS: Final = ("yes", "no")
+DOORS: Final = ("open", "closed")
 FADED: Final = 0.99  # of its ink is gone
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # Of Scene: what a code that is held up does not change.
@@ -77,6 +79,7 @@ class Stage:
         beam_outer: int = 0,
         beam_inner: int = 0,
         turnstile_passed: int = 0,
+        door: int = 0,
         presence: int = 0,
         fire: int = 0,
         tamper: int = 0,
@@ -84,7 +87,7 @@ class Stage:
     ) -> None:
         self._factory = factory
         self._path = scene
-        inputs = (staff_button, beam_outer, beam_inner, turnstile_passed, presence, fire, tamper)
+        inputs = (staff_button, beam_outer, beam_inner, turnstile_passed, door, presence, fire, tamper)
         self._pins = dict(zip(INPUTS, inputs, strict=True))
         self._step_s = step_s
         self._body = threading.Lock()
@@ -104,9 +107,10 @@ class Stage:
             "near": lambda said: self._change(near=_one_of(said, "near", ANSWERS) == "yes"),
             "heat": lambda said: self._change(forehead_c=said),
             "nobody": self._plain(lambda: self._change(forehead_c=None)),
-            "present": lambda said: self._switch("presence", _one_of(said, "present", ANSWERS)),
-            "fire": lambda said: self._switch("fire", _one_of(said, "fire", ANSWERS)),
-            "tamper": lambda said: self._switch("tamper", _one_of(said, "tamper", ANSWERS)),
+            "door": lambda said: self._switch("door", high=_one_of(said, "door", DOORS) == "open"),
+            "present": lambda said: self._switch("presence", high=_one_of(said, "present", ANSWERS) == "yes"),
+            "fire": lambda said: self._switch("fire", high=_one_of(said, "fire", ANSWERS) == "yes"),
+            "tamper": lambda said: self._switch("tamper", high=_one_of(said, "tamper", ANSWERS) == "yes"),
             "camera": lambda said: self._change(camera=_one_of(said, "camera", get_args(CameraState))),
             "thermometer": lambda said: self._change(
                 thermometer=_one_of(said, "thermometer", get_args(ThermometerState))
@@ -187,11 +191,11 @@ class Stage:
         ways = {"in": "outer inner -outer -inner", "out": "inner outer -inner -outer"}
         self._beams(ways[_one_of(said, "walk", ways)])
 
-    def _switch(self, name: str, answer: str) -> None:
+    def _switch(self, name: str, *, high: bool) -> None:
         """Drive an input that stays as it is: someone is there, or a normally-closed contact opens, by a high level."""
         self._wired(name)
         with self._body:
-            self._drive(name, high=answer == "yes")
+            self._drive(name, high=high)
 
     def _beams(self, edges: str) -> None:
         """Break beams, and with a minus mend them, one step apart. Broken is high, as in hardware/beam.py."""

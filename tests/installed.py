@@ -35,7 +35,7 @@ class Installed:
         self.scene = self.folder / "scene.json"
         self.show()
         emulated = f'driver = "emulated"\nsource = "{self.scene}"\n'
-        wired = "beam_outer = 25\nbeam_inner = 16\nturnstile_passed = 26\nfire = 12\ntamper = 6\n"
+        wired = "beam_outer = 25\nbeam_inner = 16\nturnstile_passed = 26\nfire = 12\ntamper = 6\ndoor = 4\n"
         text = self.path.read_text(encoding="utf-8").replace('driver = "mock"\n', f'driver = "mock"\n{wired}')
         text = text.replace("[wire]\n", f'[wire]\nca = "{self.wire.ca}"\ncertificate = "{self.wire.certificate}"\n')
         text += f"[camera]\n{emulated}width = 640\nheight = 360\n[thermometer]\n{emulated}"

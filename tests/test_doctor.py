@@ -186,6 +186,7 @@ def test_a_supply_that_sags_and_storage_that_is_worn_are_found(tmp_path: Path) -
         ("turnstile_passed", 26, False),
         ("fire", 12, True),
         ("tamper", 6, True),
+        ("door", 4, True),
     ],
 )
 def test_an_input_that_is_not_at_rest_is_found(gate: Installed, name: str, pin: int, level: bool) -> None:  # noqa: FBT001

@@ -22,7 +22,7 @@ import pytest
 from hardware.lamp import COLOURS
 from tests.kernel.gpiochip import Level
 from tests.kernel.i2c import Trouble
-from tests.kernel.pi import FIRE, INNER, OUTER, Pi, Wall, running, until, why_not
+from tests.kernel.pi import DOOR, FIRE, INNER, OUTER, Pi, Wall, running, until, why_not
 from tests.kernel.wall import BUTTON, BUZZER, LAMP, RELAY
 
 CHATTER: Final[tuple[Level, ...]] = (0, None) * 6
@@ -138,6 +138,19 @@ def test_a_cut_cable_and_a_stuck_button_are_told_from_the_start(pi: Pi) -> None:
     wall = pi.wall(beam_inner=INNER)
     assert wall.first == "Pressed {}"
     assert wall.said() == ['BeamChanged {"beam": "inner", "broken": true}', "ready"]
+
+
+def test_a_door_is_told_as_it_is_at_the_start_and_once_each_time_however_it_bounces(pi: Pi) -> None:
+    pi.chip.drive(DOOR, 0)
+    wall = pi.wall(door=DOOR)
+    assert wall.first == 'DoorChanged {"open": false}'
+    assert wall.line() == "ready"
+    for opened, chatter in ((True, (*CHATTER, None)), (False, (0, *CHATTER[1:], 0))):
+        pi.chip.chatter(DOOR, *chatter, each_s=0.02)
+        assert wall.line() == f"DoorChanged {json.dumps({'open': opened})}"
+    settled = time.monotonic() + 0.2
+    until(lambda: time.monotonic() > settled, "quiet")
+    assert wall.said() == []
 
 
 @pytest.mark.parametrize("pin", [RELAY, BUZZER, BUTTON])

@@ -9,10 +9,11 @@ import pytest
 
 from device.probe import Measured
 from device.shown import ScreenChanged, Shown
-from device.sight import Counted, EyeFault, Guidance
+from device.sight import Code, Counted, EyeFault, Guidance, InView
+from device.wire.card import CARDS
 from device.wire.messages import Health
 from hardware.parts import FireChanged, Reading
-from tests.lobby import GREEN, Scene, build
+from tests.lobby import BLUE, CARD, GREEN, RED, RELAY, Scene, build
 
 
 @pytest.fixture
@@ -90,3 +91,61 @@ def test_whose_code_was_read_first_is_asked_for_a_temperature(tmp_path: Path) ->
         assert scene.shown[-1] == Shown(state="answer", outcome="refer", steps=("staff",))
         scene.wait(3.1)
         assert scene.shown[-1] == Shown()
+
+
+ENGLISH = CARDS["en"].encode()
+
+
+def test_a_language_card_turns_the_screen_for_a_minute_and_is_no_credential(scene: Scene) -> None:
+    moved = [scene.edges(pin) for pin in (RED, GREEN, BLUE, RELAY)]
+    assert scene.show(ENGLISH) is None, "nothing is recorded"
+    assert scene.shown == [Shown(state="greeting", language="en")]
+    assert [scene.edges(pin) for pin in (RED, GREEN, BLUE, RELAY)] == moved
+    scene.wait(3.1)
+    assert scene.shown[-1] == Shown(language="en")
+    scene.show(CARD)
+    assert scene.shown[-1] == Shown(state="answer", outcome="grant", language="en")
+    scene.wait(56.8)
+    assert scene.shown[-1] == Shown(language="en")
+    scene.wait(0.2)
+    assert scene.shown[-1] == Shown()
+    assert [type(event).__name__ for event in scene.events() if "Fault" not in type(event).__name__] == [
+        "Scan",
+        "Passage",
+    ]
+
+
+def test_a_card_shown_again_begins_the_minute_anew_and_another_changes_it(scene: Scene) -> None:
+    scene.show(ENGLISH)
+    scene.wait(59)
+    scene.show(ENGLISH)
+    scene.wait(59)
+    assert scene.shown[-1] == Shown(language="en")
+    scene.show(CARDS["zh"].encode())
+    assert scene.shown[-1] == Shown(state="greeting", language="zh")
+
+
+def test_what_is_being_said_is_said_on_in_the_language_of_a_card(scene: Scene) -> None:
+    scene.show(b"nonsense")
+    scene.show(ENGLISH)
+    refuse = Shown(state="answer", outcome="refuse", steps=("staff",))
+    assert scene.shown[-1] == Shown(state="answer", outcome="refuse", steps=("staff",), language="en")
+    scene.entrance.take(FireChanged(fire=True, at=scene.clock.now))
+    scene.show(CARDS["zh"].encode())
+    assert scene.shown == [refuse, *scene.shown[1:3], Shown(state="free", language="zh")]
+    assert scene.lit(GREEN)
+
+
+def test_a_card_that_hangs_beside_the_lens_is_no_foreign_poster(tmp_path: Path) -> None:
+    for scene in build(tmp_path, poster={"watch": "in_view", "foreign_s": 10}):
+
+        def hangs(data: bytes, scene: Scene = scene) -> list[str]:
+            for _ in range(5):
+                code = Code(data=data, text=data.decode(), symbology="QRCode")
+                scene.entrance.take(InView(codes=(code,), still=False, frame_at=scene.clock.now))
+                scene.wait(4)
+            health = scene.retained("health", Health)
+            return [fault.fault for fault in health.faults] if health else []
+
+        assert hangs(ENGLISH) == []
+        assert hangs(b"somebody's sticker") == ["poster_foreign"]

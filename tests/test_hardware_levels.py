@@ -11,20 +11,22 @@ import pytest
 from gpiozero import OutputDevice
 
 from hardware import pins
+from hardware.door import Door
 from hardware.fire import CALM_S, SURE_S, Fire
 from hardware.levels import Levels
-from hardware.parts import PartError, PartSaid, TamperChanged
+from hardware.parts import DoorChanged, PartError, PartSaid, TamperChanged
 from hardware.stage import Stage
 from hardware.tamper import Tamper
 from hardware.turnstile import Turnstile
 
-RELAY, FIRE, TAMPER = 17, 12, 6
+RELAY, FIRE, TAMPER, DOOR = 17, 12, 6, 4
 ROOT = Path(__file__).parent.parent
 
 DIES_WITH_ITS_RELAY_ON = f"""
 import os, signal, sys
 from pathlib import Path
 from hardware import pins
+from hardware.door import Door
 from hardware.turnstile import Turnstile
 relay = Turnstile({RELAY}, pulse_ms=500, factory=pins.factory("mock", levels=Path(sys.argv[1])))
 relay.hold()
@@ -108,6 +110,51 @@ def test_an_open_lid_is_told_when_it_changes_and_from_the_start(tmp_path: Path) 
     Tamper(TAMPER, factory=factory, tell=inbox.put).close()
     said = [inbox.get() for _ in range(inbox.qsize())]
     assert [each.open for each in said if isinstance(each, TamperChanged)] == [True, False, True, True]
+
+
+def test_a_door_is_told_once_each_time_however_its_contact_bounces_and_as_it_is_at_the_start(tmp_path: Path) -> None:
+    factory = pins.factory("mock", levels=tmp_path / "pins", closed=(DOOR,))
+    stage, inbox = Stage(factory, tmp_path / "scene.json", door=DOOR), queue.SimpleQueue[PartSaid]()
+    pin, said = factory.pin(DOOR), list[bool]()
+
+    def told() -> bool:
+        changed = inbox.get(timeout=5)
+        assert isinstance(changed, DoorChanged)
+        said.append(changed.open)
+        return changed.open
+
+    door = Door(DOOR, factory=factory, tell=inbox.put)
+    assert told() is False
+    for _ in range(6):  # chatter, and then it is open
+        pin.drive_high()
+        pin.drive_low()
+    stage.do("door open")
+    assert told() is True
+    stage.do("door closed")
+    assert told() is False
+    for _ in range(6):  # it is slammed
+        pin.drive_high()
+        pin.drive_low()
+    stage.do("door open")
+    assert told() is True
+    door.close()
+    Door(DOOR, factory=factory, tell=inbox.put).close()
+    assert told() is True
+    assert (inbox.empty(), said) == (True, [False, True, False, True, True])
+
+
+def test_a_spike_on_the_cable_of_a_door_is_no_opening(tmp_path: Path) -> None:
+    factory = pins.factory("mock", levels=tmp_path / "pins", closed=(DOOR,))
+    inbox = queue.SimpleQueue[PartSaid]()
+    door = Door(DOOR, factory=factory, tell=inbox.put)
+    inbox.get()
+    factory.pin(DOOR).drive_high()
+    factory.pin(DOOR).drive_low()
+    settling = door._contact._timer
+    assert settling
+    settling.join()
+    assert inbox.empty()
+    door.close()
 
 
 def test_a_held_relay_outlasts_a_pulse_and_lets_go(tmp_path: Path) -> None:

@@ -289,6 +289,7 @@ def test_inputs_that_are_not_wired_are_left_alone(tmp_path: Path) -> None:
         ("passed", "turnstile_passed"),
         ("present yes", "presence"),
         ("fire yes", "fire"),
+        ("door open", "door"),
     ):
         with pytest.raises(StageError, match=f"not wired: {pin}"):
             stage.do(act)
@@ -306,7 +307,7 @@ def test_a_pin_that_cannot_be_had_is_a_part_error_and_frees_the_others(entrance:
 def test_the_stage_stands_around_the_pins_of_a_configuration(entrance: Entrance, tmp_path: Path) -> None:
     class Wired:
         staff_button, beam_outer, beam_inner, turnstile_passed, presence = BUTTON, OUTER, INNER, 0, 0
-        fire, tamper = 0, 0
+        door, fire, tamper = 0, 0, 0
 
     Stage.around(entrance.factory, Wired(), tmp_path / "scene.json").do("press")
     assert [type(each) for each in entrance.two()] == [Pressed, Released]
@@ -350,6 +351,7 @@ def test_show_draws_a_code_and_leaves_the_rest_of_the_world_alone(entrance: Entr
         ("walk up", "walk in or out"),
         ("present", "present yes or no"),
         ("fire", "fire yes or no"),
+        ("door ajar", "door open or closed"),
         ("hold on", "is no number"),
         ("hold -1", "more than 0"),
         ("hold nan", "more than 0"),

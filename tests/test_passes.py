@@ -254,6 +254,7 @@ def test_an_expired_a_future_an_unknown_and_a_forged_pass_are_explained(menshen:
         (["show", "0123456789abcdef"], 1, "no pass 0123456789abcdef"),
         (["card", ""], 2, "1 to 4296 bytes"),
         (["card", "MS1:AB"], 2, "needs no list"),
+        (["card", "menshen:en"], 2, "admits nobody"),
     ],
 )
 def test_what_cannot_be_done_says_why(menshen: Menshen, words: list[str], code: int, problem: str) -> None:

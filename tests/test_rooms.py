@@ -37,6 +37,7 @@ PURE: Final = (
     "device/timekeeper.py",
     "device/passage.py",
     "device/crossing.py",
+    "device/doorway.py",
     "device/passback.py",
     "device/byhand.py",
     "device/measuring.py",

@@ -113,7 +113,7 @@ def test_the_screen_may_show_guidance(world: World) -> None:
 def test_an_act_that_cannot_be_done_names_the_line_and_why(world: World) -> None:
     assert told(world, "\nshow @nothing") == "a.txt:2: show @nothing: show: no @nothing on the tray; there are " + (
         ", ".join(f"@{name}" for name in ("good", "badge", "rotating", "screenshot", "expired", "forged", "revoked"))
-        + ", @foreign, @card, @ticket, @oldticket, @hc1, @oldhc1, @menu"
+        + ", @foreign, @card, @ticket, @oldticket, @hc1, @oldhc1, @chinese, @english, @menu"
     )
     assert told(world, "press") == "a.txt:1: press: the gate has no power: power on first"
     assert told(world, "power maybe") == "a.txt:1: power maybe: power on or off? 'maybe' is neither"

@@ -28,6 +28,7 @@ FACES = {
     "grant": Shown(state="answer", outcome="grant"),
     "refer": LONGEST,
     "refuse": Shown(state="answer", outcome="refuse"),
+    "greeting": Shown(state="greeting"),
     "closed": Shown(state="closed"),
 }
 # The contrast of each text with what is behind it, and whether it is cut off or covered.
@@ -122,6 +123,28 @@ def test_a_button_changes_the_language_and_the_other_stays_readable(before: Befo
     assert STEPS["staff"].zh in before.text("other")
     before.browser.click("#language")
     before.browser.until("document.getElementById('title').innerText", zh.__eq__)
+
+
+def test_a_card_changes_the_language_until_the_gate_says_otherwise_and_what_was_asked_last_counts(
+    before: Before,
+) -> None:
+    def speaks(tongue: str) -> None:
+        before.browser.until("document.documentElement.lang", tongue.__eq__)
+
+    before.show(Shown(), "ready")
+    before.show(Shown(state="greeting", language="en"), "greeting")
+    speaks("en")
+    assert (before.text("title"), before.text("other").split("\n")[0]) == (TITLES["greeting"].en, TITLES["greeting"].zh)
+    before.show(Shown(language="en"), "ready")
+    speaks("en")
+    before.browser.click("#language")
+    speaks("zh")
+    before.show(Shown(state="answer", outcome="grant", language="en"), "grant")
+    speaks("zh")
+    before.show(Shown(state="greeting", language="en"), "greeting")
+    speaks("en")
+    before.show(Shown(), "ready")
+    speaks("zh")
 
 
 def test_guidance_and_the_live_picture(before: Before, keep: Callable[[], None]) -> None:

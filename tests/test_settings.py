@@ -55,7 +55,7 @@ def test_settings_are_read(file: Path) -> None:
         ),
         (
             "[turnstile]\nxyzzy = 1\n",
-            "unknown setting turnstile.xyzzy; known here: held_s, pulse_ms, release_s, scanned",
+            "unknown setting turnstile.xyzzy; known here: free_exit, held_s, pulse_ms, release_s, scanned",
         ),
     ],
 )

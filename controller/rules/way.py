@@ -79,15 +79,17 @@ def unscanned_passage(facts: Facts, rules: RulesSection) -> Finding | None:
 
 
 def held_open(facts: Facts, rules: RulesSection) -> Finding | None:
-    """Somebody or something stands in the way, so that nobody can tell who goes through."""
+    """Somebody or something stands in the way, or the door stands open: nobody can tell who goes through."""
     since = fault_since(facts, "held_open") or fault_since(facts, "beam_blocked")
     if since is None or lost_since(facts, rules) is not None:
         return None
     return Finding(
         severity="warning",
         since=since,
-        what=Text("通道被占，无法清点通行人数", "the way is held open: who goes through cannot be counted"),
-        next_step=Text("请清开通道，并检查光束", "clear the way, and look at the beams"),
+        what=Text("通道被占或门未关，无法清点通行人数", "the way is held open: who goes through cannot be counted"),
+        next_step=Text(
+            "请清开通道、关好门，并检查光束与门磁", "clear the way, shut the door; look at beams and door contact"
+        ),
     )
 
 

@@ -59,6 +59,15 @@ AT_REST: Final[dict[str, Rest]] = {
         wrong=Text("闸机“已通过”触点一直闭合", "the turnstile's PASS contact is closed"),
         fix=CABLE,
     ),
+    "door": Rest(
+        level=False,
+        pull_up=True,
+        wrong=Text("门开着", "the door is open"),
+        fix=Text(
+            "关好门，检查门磁与电缆；未接则设 pins.door = 0",
+            "shut it, see its contact and cable; not wired: pins.door = 0",
+        ),
+    ),
     "fire": Rest(
         level=False,
         pull_up=True,
@@ -103,9 +112,8 @@ def _levels(chosen: Config) -> Path:
 def open_pins(chosen: Config) -> tuple[Finding, Any]:
     """Open the driver, and say which of the gate's pins somebody else has."""
     wired = [(name, number) for name, number in _numbers(chosen.pins) if number]
-    contacts = (chosen.pins.fire, chosen.pins.tamper)
     try:
-        factory = pins.factory(chosen.pins.driver, levels=_levels(chosen), closed=contacts)
+        factory = pins.factory(chosen.pins.driver, levels=_levels(chosen), closed=chosen.pins.closed)
     except PartError as error:
         fix = Text(
             "安装 python3-lgpio；把用户加入 gpio 组；设置 LG_WD 为可写目录（systemd：RuntimeDirectory）",

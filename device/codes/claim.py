@@ -32,3 +32,13 @@ class Checked(NamedTuple):
     reasons: tuple[str, ...] = ()
     age: int | None = None  # seconds since the oldest trust it was judged by was issued; None: it does not say
     detail: str = ""  # what the reason `rules` stands for, for whoever keeps the rules: nothing about a person
+
+    @property
+    def guard(self) -> str | None:
+        """Whose badge this is, where it is a guard's."""
+        return self.claim.subject if self.claim and self.claim.kind == "staff" else None
+
+    @property
+    def people(self) -> int:
+        """How many may go in on it together."""
+        return self.claim.people if self.claim else 1

@@ -9,7 +9,7 @@ from device.sight import Hint
 from device.wire.messages import Outcome, Text
 from device.wire.words import Language, say
 
-Kind = Literal["ready", "measure", "grant", "refer", "refuse", "free", "identify", "closed"]
+Kind = Literal["ready", "measure", "grant", "refer", "refuse", "free", "identify", "greeting", "closed"]
 
 TITLES: Final[dict[Kind, Text]] = {
     "ready": Text("请出示您的码", "Please show your code"),
@@ -19,6 +19,7 @@ TITLES: Final[dict[Kind, Text]] = {
     "refuse": Text("请留步", "Please wait here"),
     "free": Text("通道已开放，请有序离开", "The way is open, please leave calmly"),
     "identify": Text("本机在此", "Here I am"),
+    "greeting": Text("语言已切换", "Language changed"),
     "closed": Text("请稍候", "One moment, please"),
 }
 
@@ -38,6 +39,7 @@ LINES: Final[dict[Kind, Text]] = {
     "refuse": STEPS["staff"],
     "free": Text("请不要停留", "Please do not stop here"),
     "identify": Text("工作人员正在查找本设备", "A member of staff is looking for this device"),
+    "greeting": TITLES["ready"],
     "closed": Text("工作人员将为您服务", "A member of staff will help you"),
 }
 
@@ -55,12 +57,13 @@ WARNINGS: Final[dict[Warn, Text]] = {
     "queue": Text("人多，请排队等候", "It is busy: please queue"),
 }
 
+STATES: Final = ("ready", "measure", "free", "identify", "greeting", "closed")  # that are a face by themselves
 PART: Final = Text("已读取第 {} 部分，共 {} 部分", "Part {} of {} read; please show the next")
 
 
 def kind(shown: Shown) -> Kind:
     """Return which of the screen's faces this is."""
-    faces: dict[State, Kind] = {name: name for name in ("ready", "measure", "free", "identify", "closed")}
+    faces: dict[State, Kind] = {name: name for name in STATES}
     answers: dict[Outcome | None, Kind] = {"grant": "grant", "refer": "refer", "refuse": "refuse", None: "closed"}
     return faces.get(shown.state) or answers[shown.outcome]
 

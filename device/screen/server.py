@@ -82,6 +82,7 @@ class Screen:
             changed = self._changed
             said = face(self._shown) | {
                 "language": self._language,
+                "spoken": self._shown.language or "",
                 "live": self._preview is not None,
                 "closed": face(Shown(state="closed")),
             }

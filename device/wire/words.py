@@ -84,7 +84,7 @@ FAULTS: Final[dict[str, Text]] = {
     "thermometer_lost": Text("测温仪无响应", "the thermometer does not answer"),
     "thermometer_frozen": Text("测温读数不变", "the thermometer is stuck at one value"),
     "thermometer_drift": Text("测温仪疑似漂移", "the thermometer may have drifted"),
-    "held_open": Text("通道被占", "someone stands in the way"),
+    "held_open": Text("通道被占或门未关", "someone stands in the way, or the door stands open"),
     "beam_blocked": Text("光束被遮挡或损坏", "a beam is blocked or broken"),
     "button_stuck": Text("按钮卡住", "the staff button is stuck"),
     "memory_broken": Text("通行记忆损坏，已重建", "the memory of who went through was broken; it was begun anew"),

@@ -23,7 +23,7 @@ from tests.kernel.machine import Machine
 from tests.kernel.wall import BUZZER, LAMP, RELAY
 
 ROOT: Final = Path(__file__).parents[2]
-OUTER, INNER, FIRE = 25, 16, 12
+OUTER, INNER, FIRE, DOOR = 25, 16, 12, 4
 RESISTORS: Final[dict[int, Any]] = {RELAY: 0, BUZZER: 0, OUTER: 1, INNER: 1, **dict.fromkeys(LAMP, 0)}
 WITHIN_S: Final = 15.0
 

@@ -15,14 +15,14 @@ const element = (id) => document.getElementById(id);
 const canvas = element("live").getContext("2d");
 let said = null; // what the gate says
 let heardAt = 0;
-let chosen = ""; // a language
+let chosen = ""; // a language, by the button
 let chosenAt = 0;
 let sound = null;
 let seenAt = -Infinity; // when there last was a picture, or none was wanted
 
 function tongue() {
   if (chosen && Date.now() - chosenAt > CHOSEN_MS) chosen = "";
-  return chosen || (said && said.language) || "zh";
+  return chosen || (said && (said.spoken || said.language)) || "zh";
 }
 
 function paragraphs(place, lines) {
@@ -119,7 +119,10 @@ element("language").addEventListener("click", () => {
 });
 const gate = new EventSource("shown"); // comes back by itself
 gate.addEventListener("message", (message) => {
+  const before = said || { spoken: "" };
   said = JSON.parse(message.data);
+  // What was asked for last counts, by the button or by a card held up to the gate.
+  if (said.spoken && (said.spoken !== before.spoken || (said.kind === "greeting" && before.kind !== "greeting"))) chosen = "";
   heardAt = performance.now();
   paint(said);
 });
