@@ -37,6 +37,7 @@ from device.wire.messages import EVENTS, MessageError, Place, parse_topic
 from device.wire.words import Language
 
 PLACE: Final = Place(SITE, NORTH)
+START_S: Final = 60.0  # until the gate is at work, on a slow and busy machine
 ACT_S: Final = 70.0  # the longest act holds a button for a minute
 BEGIN: Final = ("heat 36.5", "present yes")  # somebody healthy comes, and a guard is at his place
 KEPT: Final = 5000  # of what happened
@@ -88,6 +89,7 @@ class World:
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._seen: set[tuple[str, int]] = set()
         self._over = threading.Event()
+        self._holds_policy = threading.Event()
         self._closers: list[Callable[[], None]] = []
         self._troupe = Troupe(folder)
 
@@ -122,6 +124,15 @@ class World:
         self._note("network", "on")
         self.network = True
         self.act("power on")
+        self._await_policy()
+
+    def _await_policy(self) -> None:
+        """Wait until the gate knows whose codes to believe: before, it sends the best of them to the guard."""
+        deadline = time.monotonic() + START_S
+        while not self._holds_policy.wait(0.2):
+            self._troupe.check()
+            if time.monotonic() >= deadline:
+                raise TroupeError(f"the gate got no policy within {START_S:g} s: {self._troupe.log(NORTH)}")
 
     def close(self) -> None:
         """End everything, the last first."""
@@ -266,6 +277,8 @@ class World:
                 self._note("alert", kind, {"over": not payload})
         elif word == "status":
             self._note("status", str(payload.get("state", "")))
+        elif word == "policy/applied" and payload.get("version"):
+            self._holds_policy.set()
 
     def _note(self, what: str, name: str, detail: dict[str, Any] | None = None, at: float | None = None) -> None:
         with self.changed:
