@@ -81,6 +81,12 @@ def regions(db: Database) -> None:
     db.executescript(REGIONS)
 
 
+@migrations()
+def know_again(db: Database) -> None:
+    """Keep what the controller would otherwise not know after a restart."""
+    db.executescript(KNOWN_AGAIN)
+
+
 ENTRANCES: Final = """
 CREATE TABLE entrances (
     id INTEGER PRIMARY KEY,
@@ -386,4 +392,10 @@ CREATE TABLE walks ( -- who went through within the last hours
     PRIMARY KEY (entrance_id, slot)
 ) WITHOUT ROWID;
 CREATE INDEX walks_of_slot ON walks (slot);
+"""
+
+KNOWN_AGAIN: Final = """
+ALTER TABLE boots ADD COLUMN spool_id INTEGER; -- the event that told when it began; NULL: nobody knows which
+ALTER TABLE boots ADD COLUMN seq INTEGER;
+ALTER TABLE occupancy ADD COLUMN over_since TEXT; -- by the controller's clock; NULL: no more are inside than may be
 """
