@@ -97,7 +97,8 @@ class World:
         self.retained: dict[str, bytes] = {}
         self.heard: list[tuple[str, Alert | None]] = []
         self.journal_heads: list[bytes] = []
-        self.restarts = 0
+        self.kills = 0
+        self._away = False  # the mortal one is; the other looks at everything when that one comes back
         self._noted: dict[tuple[str, Place], Noted] = {}
         self._seq = [0] * len(PLACES)
         self._spools = ["a1b2c3", "d4e5f6", "a7b8c9"]
@@ -135,9 +136,12 @@ class World:
     def live(self, act: Act, *, mortal: bool) -> None:
         """Let it happen, and end the desk where the act says so; the gate then sends again what was not committed."""
         self.at += timedelta(seconds=act.after_s)
-        back = self.desk is None
-        if back:
+        back, self._away = self._away, act.kill == "away"
+        if self.desk is None:
             self._begin()
+            again = self._left()
+        else:
+            again = []
         heard = list(self._said(act))
         self._tell_attempts()
         if not (act.tick or act.kill or back):
@@ -146,7 +150,7 @@ class World:
         self.store.dying = kill == "within"
         self._words_left = act.which if kill == "between" else None
         try:
-            self._work([*(self._left() if back else []), *heard], tick=act.tick or bool(act.kill) or back)
+            self._work([*again, *heard], tick=act.tick or bool(act.kill) or back)
         except Killed:
             pass
         finally:
@@ -155,8 +159,8 @@ class World:
             self.close()
         if kill and kill != "away":
             self._begin()
-            again = heard if kill == "within" else [each for each in heard if each in self._events]
-            self._work([*self._left(), *again], tick=True)
+            unsure = heard if kill == "within" else [each for each in heard if each in self._events]
+            self._work([*self._left(), *unsure], tick=True)
 
     def _work(self, heard: Sequence[Heard], *, tick: bool) -> None:
         """Hand it to the desk as its link would."""
@@ -180,7 +184,7 @@ class World:
         if self.desk:
             self.desk = None
             self.store.close()
-            self.restarts += 1
+            self.kills += 1
 
     def _left(self) -> list[Heard]:
         """Return what a broker hands to whoever comes."""
@@ -325,6 +329,10 @@ class World:
         return {table: self.store.db.execute(f"SELECT rowid, * FROM {table}").fetchall()  # noqa: S608 our own names
                 if table not in ("runs", "walks") else self.store.db.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
                 for table in tables}  # fmt: skip
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of all alerts that ever were."""
+        return [kind for (kind,) in self.store.db.execute("SELECT kind FROM alerts")]
 
     def meanings(self) -> dict[str, list[Any]]:
         """Return what listeners learned of each alert, one thing after the other, repetitions left out."""

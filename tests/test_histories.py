@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from controller.alarms import AlertError
 from controller.journal import TOPIC as JOURNAL
 from controller.journal import broken
+from controller.rules import RULES
 from controller.store import Store
 from device.wire.messages import encode
 from tests.mortal import ACTS, PLACES, Act, World, timeless
@@ -39,18 +40,31 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lived() -> Iterator[Counter[str]]:
-    """What was lived through, said at the end."""
+    """Count what was lived through, and say it at the end."""
     counted: Counter[str] = Counter()
     yield counted
-    print(f"\n{counted.total() - counted['kinds']} ... {dict(counted)}")
+    kinds = sorted(name for name in counted if name in RULES)
+    told = ", ".join(f"{counted[name]} {name}" for name in ("histories", "acts", "kills", "events", "alerts", "changes"))
+    print(f"\n{told} in the journal; {len(kinds)} of {len(RULES)} kinds: {', '.join(kinds)}")
 
 
 @settings(
     max_examples=HISTORIES,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # making a failure smaller takes minutes, and it is short
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(ACTS, min_size=1, max_size=14))
+@example(  # the machine's start was known when what it said of long ago came in
+    [
+        Act(0, 5, "good", 1), Act(0, 5, "late", 4), Act(0, 5, "late", 4, kill="after"), Act(0, 130, "nothing", 0),
+        Act(1, 130, "wrong", 0),
+    ]
+)  # fmt: skip
+@example(  # what was long over is recent again
+    [Act(0, 5, "wrong", 1), Act(1, 90_000, "wrong", 0, kill="after"), Act(1, -90_000, "wrong", 1)]
+)
+@example([Act(0, 5, "walk", 0), Act(0, 5, "walk", 0), Act(0, 40, "nothing", 0, kill="after")])  # too many are inside
 def test_a_desk_that_is_killed_anywhere_has_the_same_open_alerts(
     fresh: Path, lived: Counter[str], history: list[Act]
 ) -> None:
@@ -83,9 +97,12 @@ def test_a_desk_that_is_killed_anywhere_has_the_same_open_alerts(
         for meanings in learned.values():
             ids = [each.id for each in meanings if each]
             assert ids == sorted(ids), "what was taken back does not return"
-        assert killed.rows() == whole.rows()
+        assert (rows := killed.rows()) == whole.rows()
         assert not broken(killed.store.journal())
         assert killed.retained.get(JOURNAL) == encode(killed.store.journal_head())
+        lived.update(histories=1, acts=len(history), kills=killed.kills, events=len(rows["events"]))
+        lived.update(alerts=len(rows["alerts"]), changes=len(rows["journal"]))
+        lived.update(killed.kinds())
     finally:
         for world in worlds:
             world.close()
