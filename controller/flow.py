@@ -71,8 +71,9 @@ class Flows:
         change = WAYS.get(passage.direction, 0) if passage.event_type != "not_passed" else 0
         if change:
             self.db.execute(
-                "INSERT INTO occupancy (site, inside, day) VALUES (:site, max(0, :change), :day) ON CONFLICT DO UPDATE SET"
-                " inside = max(0, :change + iif(day = excluded.day, inside, 0)), day = excluded.day"
+                "INSERT INTO occupancy (site, inside, day) VALUES (:site, max(0, :change), :day)"
+                " ON CONFLICT DO UPDATE SET day = excluded.day,"
+                " inside = max(0, :change + iif(day = excluded.day, inside, 0))"
                 " WHERE day <= excluded.day",  # what comes late, of a day that is over, counts no more
                 {"site": site, "change": change, "day": day},
             )

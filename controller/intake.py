@@ -164,9 +164,11 @@ class Intake:
         elif word in DOCUMENTS:
             self._document(place, *DOCUMENTS[word], heard)
         else:
-            if SPOOL in heard.headers:  # an event of a kind that a newer gate knows: what is behind it must come
-                if not self._pass_over(place, self._entrance(place, heard), heard.headers):
-                    return
+            self._strange(place, heard)
+
+    def _strange(self, place: Place, heard: Heard) -> None:
+        """Refuse a word that no gate says. Where a newer gate has such events, what is behind one must come."""
+        if SPOOL not in heard.headers or self._pass_over(place, self._entrance(place, heard), heard.headers):
             raise MessageError("no gate says this word")
 
     def _event(self, place: Place, kind: Kind, heard: Heard) -> None:

@@ -52,8 +52,14 @@ FAULTS: Final = (
     ("poster_unreadable", "poster_foreign"),
 )  # fmt: skip
 WALKS: Final = (
-    ("passed", "in"), ("passed", "in"), ("forced", "in"), ("tailgated", "out"), ("not_passed", "unknown"), ("passed", "out"),
+    ("passed", "in"), ("passed", "in"), ("forced", "in"), ("tailgated", "out"), ("not_passed", "unknown"),
+    ("passed", "out"),
 )  # fmt: skip
+STATUSES: Final = (
+    Status(state="online"),
+    Status(state="offline", reason="lost"),
+    Status(state="offline", reason="stopped"),
+)
 
 
 class Killed(BaseException):
@@ -81,11 +87,6 @@ class Act(NamedTuple):
     # within the transaction; after it, before all is said; after that; or likewise, and it is back when more happens
     kill: str = ""
     tick: bool = True  # the batch is worked off with the second's look at everything, or behind it
-
-    @property
-    def times(self) -> range:
-        """Return how often, where it is something that is done again."""
-        return range(1 + self.which % 3)
 
 
 class World:
@@ -202,12 +203,19 @@ class World:
     # What happens
 
     def _said(self, act: Act) -> Iterator[Heard]:
-        place, entrance, which = PLACES[act.entrance], act.entrance, act.which
+        yield from self._events_of(act)
+        yield from self._documents_of(act)
+        if act.what == "refused":
+            self._refused(("publish", "twice")[act.which % 2], PLACES[act.entrance], 1 + 3 * (act.which // 2))
+        self._by_hand(act)
+
+    def _events_of(self, act: Act) -> Iterator[Heard]:
+        entrance, which = act.entrance, act.which
         code = f"{which % 2:02d}ff"
         match act.what:
             case "wrong" | "good" | "hot":
                 reasons = {"wrong": ("revoked",), "good": (), "hot": ("temperature_high",)}[act.what]
-                yield from (self._scan(entrance, *reasons, code=code) for _ in act.times)
+                yield from (self._scan(entrance, *reasons, code=code) for _ in range(1 + which % 3))
             case "late":  # from a spell offline; as the clock was, or before it was ever set
                 ago_s, clock = (20, 400, 700)[which % 3], ("synced", "unset")[which // 3]
                 yield self._scan(entrance, "revoked", code="00ff", ago_s=ago_s, clock=clock)
@@ -215,13 +223,10 @@ class World:
                 way = ("in", "in", "out")[which % 3]
                 yield self._scan(entrance, code=code, direction=way, uses=which // 4, ago_s=(0, 300)[which % 2])
             case "walk":
-                outcome, way = WALKS[which]
-                yield self._event(
-                    entrance, "passage", Passage, event_type=outcome, direction=way,
-                    scan=self._seq[entrance] or None if outcome == "not_passed" else None,
-                )  # fmt: skip
+                yield self._walk(entrance, *WALKS[which])
             case "again":
-                yield from [each for each in self._events if each.topic.startswith(place.topic(""))][-3:]
+                mine = PLACES[entrance].topic("")
+                yield from [each for each in self._events if each.topic.startswith(mine)][-3:]
             case "gap":  # the gate lost what it had not sent
                 self._seq[entrance] += 2
                 yield self._scan(entrance, "invalid", oldest=self._seq[entrance] + 1)
@@ -229,6 +234,10 @@ class World:
                 self._seq[entrance], self._spools[entrance] = 0, f"{self._spools[entrance][:5]}{which}"
             case "foreign":
                 yield self._foreign(entrance, which)
+
+    def _documents_of(self, act: Act) -> Iterator[Heard]:
+        place, which = PLACES[act.entrance], act.which
+        match act.what:
             case "staffing":
                 staffing = ("staffed", "unstaffed", "grace")[which % 3]
                 crowded = self.at if which > 2 else None
@@ -241,17 +250,10 @@ class World:
                 faults = tuple(OpenFault(name, self.at, "") for name in FAULTS[which])
                 yield self._document(place, "health", Health(faults=faults))
             case "status":
-                online, why = (("online", ""), ("offline", "lost"), ("offline", "stopped"))[which % 3]
-                yield self._document(place, "status", Status(state=online, reason=why))  # type: ignore[arg-type]
+                yield self._document(place, "status", STATUSES[which % 3])
             case "applied":
-                version = self.store.version() - which % 2
-                yield self._document(
-                    place, "policy/applied", Applied(version=version, at=self.at, problem="full" * (which % 2))
-                )
-            case "refused":
-                self._refused(("publish", "twice")[which % 2], place, 1 + 3 * (which // 2))
-            case _:
-                self._by_hand(act)
+                applied = Applied(version=self.store.version() - which % 2, at=self.at, problem="full" * (which % 2))
+                yield self._document(place, "policy/applied", applied)
 
     def _by_hand(self, act: Act) -> None:
         """Change what other programs change."""
@@ -292,15 +294,20 @@ class World:
     def _scan(self, entrance: int, *reasons: str, **other: Any) -> Heard:
         return self._event(entrance, "scan", lambda **every: scan(every.pop("seq"), *reasons, **every), **other)
 
+    def _walk(self, entrance: int, outcome: str, way: str) -> Heard:
+        grant = self._seq[entrance] or None if outcome == "not_passed" else None
+        return self._event(entrance, "passage", Passage, event_type=outcome, direction=way, scan=grant)
+
     def _event(
         self, entrance: int, kind: str, make: Callable[..., Event], *, ago_s: float = 0, oldest: int = 1, **other: Any
     ) -> Heard:
         self._seq[entrance] += 1
         at = self.at - timedelta(seconds=ago_s)
         clock = other.pop("clock", "synced")
+        said = datetime(1970, 1, 1, tzinfo=UTC) if clock == "unset" else at
         event = make(
-            spool=self._spools[entrance], seq=self._seq[entrance], boot=f"b{entrance}", clock=clock,
-            at=datetime(1970, 1, 1, tzinfo=UTC) if clock == "unset" else at, mono=(at - BOOTED).total_seconds(), **other,
+            spool=self._spools[entrance], seq=self._seq[entrance], boot=f"b{entrance}", clock=clock, at=said,
+            mono=(at - BOOTED).total_seconds(), **other,
         )  # fmt: skip
         headers = {OLDEST: str(oldest)}
         return self._sent(Heard(topic=PLACES[entrance].topic(kind), payload=encode(event), headers=headers))
@@ -326,9 +333,7 @@ class World:
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return all that is in the database."""
         tables = [table for table in self.store.db.table_names() if not table.startswith(("_", "sqlite_"))]
-        return {table: self.store.db.execute(f"SELECT rowid, * FROM {table}").fetchall()  # noqa: S608 our own names
-                if table not in ("runs", "walks") else self.store.db.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
-                for table in tables}  # fmt: skip
+        return {table: self.store.db.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608
 
     def kinds(self) -> list[str]:
         """Return the kinds of all alerts that ever were."""

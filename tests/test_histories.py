@@ -9,6 +9,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -44,8 +45,46 @@ def lived() -> Iterator[Counter[str]]:
     counted: Counter[str] = Counter()
     yield counted
     kinds = sorted(name for name in counted if name in RULES)
-    told = ", ".join(f"{counted[name]} {name}" for name in ("histories", "acts", "kills", "events", "alerts", "changes"))
+    told = ", ".join(
+        f"{counted[name]} {name}" for name in ("histories", "acts", "kills", "events", "alerts", "changes")
+    )
     print(f"\n{told} in the journal; {len(kinds)} of {len(RULES)} kinds: {', '.join(kinds)}")
+
+
+@contextmanager
+def two_worlds(fresh: Path) -> Iterator[tuple[World, World]]:
+    """Begin twice with the same."""
+    worlds = []
+    for name in ("whole", "killed"):
+        path = fresh.with_name(f"{name}.db")
+        for each in fresh.parent.glob(f"{name}.db*"):
+            each.unlink()
+        shutil.copy(fresh, path)
+        worlds.append(World(path))
+    try:
+        yield worlds[0], worlds[1]
+    finally:
+        for world in worlds:
+            world.close()
+
+
+def live(world: World, act: Act, *, mortal: bool) -> None:
+    try:
+        world.live(act, mortal=mortal)
+    except AlertError:
+        raise AssertionError("what is open can be acted on") from None
+    if world.desk:
+        assert timeless(world.shown()) == timeless(world.open().values()), "what is retained is what is open"
+
+
+def learned_the_same(whole: World, killed: World) -> None:
+    learned = killed.meanings()
+    for topic, meanings in whole.meanings().items():
+        later = iter(learned[topic])
+        assert all(each in later for each in meanings), "what is learned is learned in the same order"
+    for meanings in learned.values():
+        ids = [each.id for each in meanings if each]
+        assert ids == sorted(ids), "what was taken back does not return"
 
 
 @settings(
@@ -68,41 +107,19 @@ def lived() -> Iterator[Counter[str]]:
 def test_a_desk_that_is_killed_anywhere_has_the_same_open_alerts(
     fresh: Path, lived: Counter[str], history: list[Act]
 ) -> None:
-    worlds = []
-    for name in ("whole", "killed"):
-        path = fresh.with_name(f"{name}.db")
-        for each in fresh.parent.glob(f"{name}.db*"):
-            each.unlink()
-        shutil.copy(fresh, path)
-        worlds.append(World(path))
-    whole, killed = worlds
-    try:
+    with two_worlds(fresh) as (whole, killed):
         for act in history:
-            for world in worlds:
-                try:
-                    world.live(act, mortal=world is killed)
-                except AlertError:
-                    raise AssertionError("what is open can be acted on") from None
-            if not killed.desk:
-                continue
-            assert killed.open() == whole.open()
-            for world in worlds:
-                assert timeless(world.shown()) == timeless(world.open().values()), "what is retained is what is open"
-        for world in worlds:
+            live(whole, act, mortal=False)
+            live(killed, act, mortal=True)
+            assert not killed.desk or killed.open() == whole.open()
+        for world in (whole, killed):
             world.rest()
-        learned = killed.meanings()
-        for topic, meanings in whole.meanings().items():
-            later = iter(learned[topic])
-            assert all(each in later for each in meanings), "what is learned is learned in the same order"
-        for meanings in learned.values():
-            ids = [each.id for each in meanings if each]
-            assert ids == sorted(ids), "what was taken back does not return"
-        assert (rows := killed.rows()) == whole.rows()
+        assert killed.open() == whole.open()
+        learned_the_same(whole, killed)
+        rows = killed.rows()
+        assert rows == whole.rows(), "nothing in the database is lost, doubled or later"
         assert not broken(killed.store.journal())
         assert killed.retained.get(JOURNAL) == encode(killed.store.journal_head())
         lived.update(histories=1, acts=len(history), kills=killed.kills, events=len(rows["events"]))
         lived.update(alerts=len(rows["alerts"]), changes=len(rows["journal"]))
         lived.update(killed.kinds())
-    finally:
-        for world in worlds:
-            world.close()

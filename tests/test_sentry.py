@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
 import sys
@@ -118,6 +119,32 @@ def test_the_book_keeps_the_newest_thousand(ledger: Ledger) -> None:
     ledger.refused([Noted("publish", f"expo.north.{number:05d}", "x", number, number, 1) for number in range(1500)])
     kept = ledger.refusals()
     assert (len(kept), kept[0].last_at, kept[-1].last_at) == (1000, 1499, 500)
+
+
+def test_what_is_forgotten_leaves_no_byte(ledger: Ledger, tmp_path: Path) -> None:
+    every = [
+        Noted(kind, who, f"menshen/{number:04d}/{'x' * 150}", number, number, 1)
+        for number, (kind, who) in enumerate(
+            itertools.product(("publish", "handshake"), (f"192.0.2.{each}" for each in range(200))), start=1000
+        )
+    ]
+    ledger.refused(every)
+    assert ledger.forget_refusals(1300, dry=True) == 300
+    assert len(ledger.refusals()) == 400
+    assert ledger.forget_refusals(1300) == 300
+    assert ledger.forget_refusals(1300) == 0
+    assert sorted(each.last_at for each in ledger.refusals()) == list(range(1300, 1400))
+    left = (tmp_path / "ledger.db").read_bytes()
+    assert [each for each in every if each.what.encode() in left] == every[300:]
+    assert ledger.forget_refusals() == 100
+
+
+def test_an_entrance_is_forgotten_and_one_whose_name_begins_alike_is_not(ledger: Ledger) -> None:
+    names = ("expo.north.7k3m9", "expo.north.00000", "expo.north-2.7k3m9", "192.0.2.7", "")
+    ledger.refused([Noted("publish", name, "#", 5, 8, 1) for name in names])
+    assert ledger.forget_refusals(5, Place("expo", "north")) == 0
+    assert ledger.forget_refusals(9, Place("expo", "north")) == 2
+    assert {each.who for each in ledger.refusals()} == set(names[2:])
 
 
 @contextmanager
