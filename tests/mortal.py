@@ -281,7 +281,7 @@ class World:
 
     def _refused(self, kind: str, place: Place, times: int) -> None:
         at = int(self.at.timestamp())
-        before = self._noted.get((kind, place), Noted(kind, ".".join(place), "", at, at, 0))
+        before = self._noted.get((kind, place), Noted(kind, ".".join([*place, "7k3m9"]), "", at, at, 0))
         self._noted[kind, place] = before._replace(last_at=at, times=before.times + times)
 
     def _foreign(self, entrance: int, which: int) -> Heard:
