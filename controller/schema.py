@@ -83,8 +83,10 @@ def regions(db: Database) -> None:
 
 @migrations()
 def know_again(db: Database) -> None:
-    """Keep what the controller would otherwise not know after a restart."""
-    db.executescript(KNOWN_AGAIN)
+    """Keep what would be another after a restart: which event told when a machine began; since when a site is full."""
+    for column in ("boots ADD COLUMN spool_id INTEGER", "boots ADD COLUMN seq INTEGER"):
+        db.execute(f"ALTER TABLE {column}")
+    db.execute("ALTER TABLE occupancy ADD COLUMN over_since TEXT")  # by our clock; NULL: it is not full
 
 
 ENTRANCES: Final = """
@@ -392,10 +394,4 @@ CREATE TABLE walks ( -- who went through within the last hours
     PRIMARY KEY (entrance_id, slot)
 ) WITHOUT ROWID;
 CREATE INDEX walks_of_slot ON walks (slot);
-"""
-
-KNOWN_AGAIN: Final = """
-ALTER TABLE boots ADD COLUMN spool_id INTEGER; -- the event that told when it began; NULL: nobody knows which
-ALTER TABLE boots ADD COLUMN seq INTEGER;
-ALTER TABLE occupancy ADD COLUMN over_since TEXT; -- by the controller's clock; NULL: no more are inside than may be
 """
