@@ -109,7 +109,7 @@ def _porter(config: Config, tell: Callable[[Told], None]) -> Porter | None:
         return None
     installation = Installation(Path(config.identity.folder))
     try:
-        return Porter(installation, tell, hold_s=config.rules.refused_hold_s)
+        return Porter(installation, tell, hold_s=config.rules.refused_hold_s, keep_days=config.store.retention_days)
     except OSError:
         installation.close()
         raise

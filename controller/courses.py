@@ -82,17 +82,22 @@ class Courses:
             for entrance, passages, unscanned, first in rows
         }
 
-    def scans(self, since: datetime) -> list[tuple[Place, Scan, datetime]]:
-        """Return the scans received since then, the newest of them, in the order in which they came."""
+    def scans(self) -> list[tuple[Place, Scan, datetime, float | None]]:
+        """Return the newest scans, in the order in which they came, each with when it was received.
+
+        Last comes when its gate's machine began, where that was known when it came and its own clock was not set.
+        """
         rows = self.db.execute(
-            "SELECT n.site, n.name, e.payload, e.received_at FROM events e JOIN entrances n ON n.id = e.entrance_id"
-            " WHERE +e.kind = 'scan' AND e.rowid >= (SELECT rowid FROM events WHERE received_at >= ?"
-            " ORDER BY received_at LIMIT 1) ORDER BY e.rowid DESC LIMIT ?",
-            (stamp(since), REMEMBERED),
+            "SELECT n.site, n.name, e.payload, e.received_at, b.began FROM events e"
+            " JOIN entrances n ON n.id = e.entrance_id"
+            " LEFT JOIN boots b ON e.clock = 'unset' AND (b.entrance_id, b.boot) = (e.entrance_id, e.boot) AND e.rowid"
+            " > coalesce((SELECT t.rowid FROM events t WHERE (t.spool_id, t.seq) = (b.spool_id, b.seq)), 0)"
+            " WHERE e.kind = 'scan' ORDER BY e.rowid DESC LIMIT ?",
+            (REMEMBERED,),
         ).fetchall()
         return [
-            (Place(site, name), decode(EVENTS["scan"], payload.encode()), datetime.fromisoformat(at))  # type: ignore[misc]
-            for site, name, payload, at in reversed(rows)
+            (Place(site, name), decode(EVENTS["scan"], payload.encode()), datetime.fromisoformat(at), began)  # type: ignore[misc]
+            for site, name, payload, at, began in reversed(rows)
         ]
 
     def past(self, since: datetime) -> Iterator[tuple[str, str, int, Kind, str, str]]:

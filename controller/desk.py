@@ -40,20 +40,22 @@ REPEAT_S: Final = 0.5  # a gate that repeats what is committed may have missed a
 RETURN_S: Final = 10.0  # a gate that lost its broker is back within this; its link waits up to 8 s between attempts
 
 
-ROW: Final = 24  # pauses that a row of wrong tries, which never pauses longer, may be long
 ALERTS: Final = AlertsSection()
 
 Told = LinkSaid | Attempts
 
 
-def tried(store: Store, rules: RulesSection, at: datetime) -> Tries:
-    """Return which wrong codes were tried lately, from the events: nothing else keeps them."""
+def tried(store: Store, rules: RulesSection) -> Tries:
+    """Return which wrong codes were tried lately, from the events: nothing else keeps them.
+
+    How long ago they came says nothing: a clock that was set back makes what is long over recent again.
+    """
     tries, hold = Tries(), timedelta(seconds=rules.repeated_hold_s)
-    for place, scan, received in store.scans(at - ROW * hold):
+    for place, scan, received, began in store.scans():
         if scan.event_type == "grant":
             tries.good(place.site, scan.code)
         elif reason_of(scan) and scan.code:
-            when = happened(scan, received, None)
+            when = happened(scan, received, began)
             if received - when < hold:
                 tries.wrong(place.site, scan.code, when, hold)
     return tries
@@ -107,7 +109,7 @@ class Desk:
         self._next: tuple[LinkChanged | None] | None = (
             None  # what the inbox had after all that waits; None in it: the end
         )
-        self._tries = tried(store, rules, clock())
+        self._tries = tried(store, rules)
 
     def run(self) -> None:
         """Work until told to stop by a None in the inbox; raise DeskError when a thread died."""

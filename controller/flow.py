@@ -71,8 +71,9 @@ class Flows:
         change = WAYS.get(passage.direction, 0) if passage.event_type != "not_passed" else 0
         if change:
             self.db.execute(
-                "INSERT INTO occupancy VALUES (:site, max(0, :change), :day) ON CONFLICT DO UPDATE SET"
-                " inside = max(0, :change + iif(day = excluded.day, inside, 0)), day = excluded.day"
+                "INSERT INTO occupancy (site, inside, day) VALUES (:site, max(0, :change), :day)"
+                " ON CONFLICT DO UPDATE SET day = excluded.day,"
+                " inside = max(0, :change + iif(day = excluded.day, inside, 0))"
                 " WHERE day <= excluded.day",  # what comes late, of a day that is over, counts no more
                 {"site": site, "change": change, "day": day},
             )
@@ -81,6 +82,15 @@ class Flows:
         """Return how many are inside each site that counts; a new day begins with nobody."""
         rows = self.db.execute("SELECT site, inside, day FROM occupancy")
         return {site: inside if on == day else 0 for site, inside, on in rows}
+
+    def over_since(self) -> dict[str, datetime]:
+        """Return since when more are inside a site than may be, where that is so."""
+        rows = self.db.execute("SELECT site, over_since FROM occupancy WHERE over_since IS NOT NULL")
+        return {site: datetime.fromisoformat(since) for site, since in rows}
+
+    def over(self, site: str, since: datetime | None) -> None:
+        """Note that since then more are inside a site than may be; None: no longer."""
+        self.db.execute("UPDATE occupancy SET over_since = ? WHERE site = ?", (since and stamp(since), site))
 
 
 OTHERS: Final = "FROM passings WHERE (site, code, void) = (:site, :code, 0) AND (spool, seq) <> (:spool, :seq)"

@@ -18,7 +18,7 @@ from controller.journal import TOPIC as JOURNAL
 from controller.quarantine import Quarantine
 from controller.rules import reason_of
 from controller.rules.course import Course, Tries
-from controller.store import EventRow, Spool, Store
+from controller.store import EventRow, Spool, Spot, Store
 from device.wire.link import Heard
 from device.wire.messages import (
     COMMAND,
@@ -164,8 +164,11 @@ class Intake:
         elif word in DOCUMENTS:
             self._document(place, *DOCUMENTS[word], heard)
         else:
-            if SPOOL in heard.headers:  # an event of a kind that a newer gate knows: what is behind it must come
-                self._pass_over(place, self._entrance(place, heard), heard.headers)
+            self._strange(place, heard)
+
+    def _strange(self, place: Place, heard: Heard) -> None:
+        """Refuse a word that no gate says. Where a newer gate has such events, what is behind one must come."""
+        if SPOOL not in heard.headers or self._pass_over(place, self._entrance(place, heard), heard.headers):
             raise MessageError("no gate says this word")
 
     def _event(self, place: Place, kind: Kind, heard: Heard) -> None:
@@ -177,7 +180,8 @@ class Intake:
             oldest = _oldest(heard.headers, event.seq)
             at = stamp(_checked(event.at))
         except MessageError:
-            self._pass_over(place, entrance, heard.headers)
+            if not self._pass_over(place, entrance, heard.headers):
+                return
             raise
         progress = self._progress(place, entrance, event.spool)
         lost = progress.lost
@@ -195,7 +199,7 @@ class Intake:
         )  # fmt: skip
         if event.clock == "synced" and (entrance, event.boot) not in self._boots:
             self._boots.add((entrance, event.boot))
-            self._store.boot(entrance, event.boot, event.at.timestamp() - event.mono)
+            self._store.boot(entrance, event.boot, event.at.timestamp() - event.mono, Spot(progress.id, event.seq))
         began = self._store.began(entrance, event.boot) if event.clock == "unset" else None
         when = happened(event, self._at, began)
         self._course(place, entrance).take(event, when, self._at)
@@ -218,13 +222,18 @@ class Intake:
             self.elsewhere.append((place, told))
         self._store.moved(place.site, passage, self._people.day(at))
 
-    def _pass_over(self, place: Place, entrance: int, headers: Mapping[str, str]) -> None:
-        """Count an event that nobody can read as lost, or its gate would send it, and nothing behind it, for ever."""
+    def _pass_over(self, place: Place, entrance: int, headers: Mapping[str, str]) -> bool:
+        """Count an event that nobody can read as lost, or its gate would send it, and nothing behind it, for ever.
+
+        False: it is none to complain of now, since like any other event it came again, or before its turn.
+        """
         spool, seq = headers.get(SPOOL, ""), headers.get(SEQ, "")
-        if spool and seq.isdecimal() and len(seq) <= len(str(LARGEST_SEQ)):
-            progress = self._progress(place, entrance, spool)
-            if progress.take(int(seq), _oldest(headers, int(seq))):
-                progress.lost += 1
+        if not (spool and seq.isdecimal() and len(seq) <= len(str(LARGEST_SEQ))):
+            return True
+        progress = self._progress(place, entrance, spool)
+        taken = progress.take(int(seq), _oldest(headers, int(seq)))
+        progress.lost += taken
+        return taken
 
     def _status(self, place: Place, heard: Heard) -> None:
         status = decode(Status, heard.payload)

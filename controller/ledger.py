@@ -181,6 +181,26 @@ class Ledger(Book):
             rows = self._db.execute("SELECT * FROM refusals WHERE last_at >= ? ORDER BY last_at DESC", (since,))
             return [Noted(*row) for row in rows]
 
+    def forget_refusals(self, before: int | None = None, place: Place | None = None, *, dry: bool = False) -> int:
+        """Leave no byte of what was refused last before a time, or to gates of an entrance; return how many rows."""
+        with self._writing() as db:
+            rows = [Noted(*row) for row in db.execute("SELECT * FROM refusals ORDER BY rowid")]
+            kept = [
+                each
+                for each in rows
+                if (before is not None and each.last_at >= before)
+                or not (place is None or _speaks_for(each.who, place))
+            ]
+            if len(kept) < len(rows) and not dry:
+                db.execute("DELETE FROM refusals")  # without a WHERE it zeroes whole pages
+                db.executemany("INSERT INTO refusals VALUES (?, ?, ?, ?, ?, ?)", kept)
+        return len(rows) - len(kept)
+
+
+def _speaks_for(name: str, place: Place) -> bool:
+    """Tell whether a name is, or was, that of a gate of this entrance."""
+    return f"{name}.".startswith(".".join([*place, ""]))
+
 
 REVOKE: Final = "UPDATE gates SET revoked_at = ? WHERE site = ? AND entrance = ? AND revoked_at IS NULL"
 

@@ -17,6 +17,7 @@ from rich.progress import Progress
 from controller import tables
 from controller.config import Config, configured
 from controller.database import BUSY_S
+from controller.installation import opened as identified
 from controller.passbook import opened
 from controller.retention import ROWS, Chosen, Eraser
 from controller.store import Store
@@ -41,6 +42,7 @@ WORDS: Final[dict[str, Text]] = {
     "silences": Text("静音原因", "reasons of silences"),
     "passings": Text("入场记录（防重复）", "codes let in, kept against coming twice"),
     "listed_codes": Text("名单上的普通码", "plain codes on the list"),
+    "refusals": Text("被拒绝的连接和消息", "what the broker refused"),
 }
 
 
@@ -82,7 +84,7 @@ def purge(
             for done in _with_progress(_overwritten(eraser, rows.tolist()), len(rows)):
                 count["events"] = done
             count["dropped"] = sum(_dropped(eraser, chosen))
-        count |= eraser.small(chosen, dry=dry_run)
+        count |= eraser.small(chosen, dry=dry_run) | _refusals(config, chosen, dry=dry_run)
         left = not dry_run and not eraser.empty_log(wait_s=BUSY_S)
     cells = [[say(WORDS[name], form.tongue), str(number)] for name, number in count.items()]
     show(form, HEADS, [{"what": name, "count": number} for name, number in count.items()], cells)
@@ -108,6 +110,15 @@ def _chosen(
         if not issued and not store.revocation(cti):
             raise PassError(f"no pass {cti} was issued or revoked here; `menshen pass list` names those that were")
     return Chosen(before=before, place=entrance, codes=tuple(hashes), cti=cti or "", subject=subject)
+
+
+def _refusals(config: Config, chosen: Chosen, *, dry: bool) -> dict[str, int]:
+    """Forget what the broker refused, where gates have identities; it names addresses and gates, never a code."""
+    if chosen.somebody or not config.identity.folder:
+        return {}
+    before = int(chosen.before.timestamp()) if chosen.before else None
+    with identified(config) as installation:
+        return {"refusals": installation.ledger.forget_refusals(before, chosen.place, dry=dry)}
 
 
 def _hashes(code: str, site_key: Path) -> Iterator[str]:

@@ -81,6 +81,14 @@ def regions(db: Database) -> None:
     db.executescript(REGIONS)
 
 
+@migrations()
+def know_again(db: Database) -> None:
+    """Keep what would be another after a restart: which event told when a machine began; since when a site is full."""
+    for column in ("boots ADD COLUMN spool_id INTEGER", "boots ADD COLUMN seq INTEGER"):
+        db.execute(f"ALTER TABLE {column}")
+    db.execute("ALTER TABLE occupancy ADD COLUMN over_since TEXT")  # by our clock; NULL: it is not full
+
+
 ENTRANCES: Final = """
 CREATE TABLE entrances (
     id INTEGER PRIMARY KEY,

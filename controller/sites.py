@@ -28,12 +28,11 @@ class Sites:
     def count(self, at: datetime) -> None:
         """Bring up to date how many are inside, in the transaction of what changed it."""
         self._inside = self._store.inside(self._people.day(at))
-        for site, inside in self._inside.items():
-            capacity = self._people.people(site)
-            if capacity and inside > capacity:
-                self._over_since.setdefault(site, at)
-            else:
-                self._over_since.pop(site, None)
+        before = self._store.over_since()
+        over = {site for site, inside in self._inside.items() if 0 < self._people.people(site) < inside}
+        for site in over ^ before.keys():
+            self._store.over(site, at if site in over else None)
+        self._over_since = {site: before.get(site, at) for site in over}
 
     def known(self, facts: Facts) -> Facts:
         """Add what is known of the site to what is known of one of its entrances."""

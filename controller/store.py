@@ -30,6 +30,13 @@ class Spool(NamedTuple):
     lost: int
 
 
+class Spot(NamedTuple):
+    """Where an event stands."""
+
+    spool_id: int
+    seq: int
+
+
 class EventRow(NamedTuple):
     """One event, as its table has it."""
 
@@ -182,9 +189,9 @@ class Store(Policies, Flows, Alarms, Courses):
             [(spool.committed, spool.lost, spool.id) for spool in spools],
         )
 
-    def boot(self, entrance: int, boot: str, began: float) -> None:
-        """Note when a gate's machine started, in seconds since 1970; what is known already stays."""
-        self.db.execute("INSERT OR IGNORE INTO boots VALUES (?, ?, ?)", (entrance, boot, began))
+    def boot(self, entrance: int, boot: str, began: float, told: Spot) -> None:
+        """Note when a gate's machine started, in seconds since 1970, and which event told; what is known stays."""
+        self.db.execute("INSERT OR IGNORE INTO boots VALUES (?, ?, ?, ?, ?)", (entrance, boot, began, *told))
 
     def began(self, entrance: int, boot: str) -> float | None:
         """Return when a gate's machine started, in seconds since 1970; None while nobody can tell."""

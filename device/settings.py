@@ -11,6 +11,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import inspect
 
+from device.wire.nesting import too_deep
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 MISSING: Final = re.compile(r"Object missing required field `(.+)`")
@@ -24,7 +26,10 @@ class SettingsError(ValueError):
 def load(kind: type[S], path: Path) -> S:
     """Read the file at `path` as `kind`; raise SettingsError naming what to change."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if too_deep(text.encode()):
+            raise SettingsError(f"{path}: not a TOML file: nested too deep for any setting")
+        raw = tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}); say where it is with --config") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -87,7 +87,7 @@ class Verifier:
         try:
             for byte in answer if drip else ():
                 page.wfile.write(bytes([byte]))
-                if self._closed.wait(0.2):
+                if self._closed.wait(1.0):
                     return
             if not drip:
                 page.wfile.write(answer)

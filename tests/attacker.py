@@ -6,7 +6,7 @@ import socket
 import ssl
 from typing import Final, NamedTuple, Self
 
-PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 20.0
 PINGREQ: Final = b"\xc0\x00"
 NAMES: Final = {0x20: "connack", 0x30: "publish", 0x40: "puback", 0x90: "suback", 0xD0: "pingresp", 0xE0: "disconnect"}
 

@@ -142,7 +142,7 @@ def test_a_server_that_says_a_byte_now_and_then_holds_up_one_code_only(tmp_path:
         scene.show(b"HC:green")
         answers = [scene.inbox.get(timeout=PATIENCE_S) for _ in range(2)]
         assert [isinstance(each, Answered) and each.problem == "" for each in answers] == [False, True]
-        assert time.monotonic() - begun < 0.9, "left alone it would have dripped for three seconds"
+        assert time.monotonic() - begun < 5, "left alone it would have dripped for a quarter of a minute"
 
 
 def test_nobody_there_is_known_at_once(tmp_path: Path) -> None:

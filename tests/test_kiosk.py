@@ -98,7 +98,7 @@ def test_a_frozen_screen_is_not_in_the_way_of_a_gate(world: World) -> None:
         took[state] = next(each.detail["took_ms"] for each in reversed(world.past) if each.name == "scan")
         expect(world, "hide\nexpect lamp white")
     print(f"from the frame to the verdict: {took}")
-    assert took["stopped"] < took["at work"] + 250  # waiting for it would take five seconds
+    assert took["stopped"] < took["at work"] + 2500  # waiting for it would take five seconds
     os.kill(screen, signal.SIGCONT)
 
 

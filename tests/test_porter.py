@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from controller.__main__ import Controller
 from controller.attempts import sort
@@ -19,8 +21,10 @@ from controller.doors import Doors
 from controller.facts import Run
 from controller.installation import GuardedBroker, Installation
 from controller.ledger import Noted
+from controller.porter import Porter
 from controller.store import Store
 from device.wire.messages import Place
+from menshen import main
 from tests.bystanders import PATIENCE_S, Ear, rows, running, wait
 from tests.guarded import HERE
 
@@ -99,6 +103,41 @@ def test_what_was_refused_before_the_start_leaves_its_alert_open(installation: I
         with running(config):
             wait(lambda: rows(config, "SELECT state FROM alerts WHERE kind = 'cloned_gate'") == [("open",)])
     assert rows(config, "SELECT count(*) FROM alerts WHERE kind = 'cloned_gate'") == [(1,)]
+
+
+@pytest.mark.usefixtures("broker")
+def test_what_was_refused_long_ago_is_forgotten(installation: Installation, config: Config) -> None:
+    now, day = int(datetime.now(tz=UTC).timestamp()), 86400
+    old, recent = (
+        Noted("handshake", who, "x", 1, now - ago, 1) for who, ago in (("192.0.2.7", 15 * day), ("192.0.2.8", day))
+    )
+    installation.ledger.refused([old, recent])
+    for_ever = Porter(Installation(installation.folder), lambda _: None, hold_s=4)
+    for_ever._forget()
+    for_ever.stop()
+    assert installation.ledger.refusals() == [recent, old]
+    with running(config):
+        wait(lambda: installation.ledger.refusals() == [recent])
+
+
+def test_a_purge_forgets_what_was_refused(installation: Installation, config: Config, tmp_path: Path) -> None:
+    settings = tmp_path / "controller.toml"
+    settings.write_text(f'[store]\npath = "{config.store.path}"\n[identity]\nfolder = "{installation.folder}"\n')
+    names = (NAME, "expo.south.00000", "192.0.2.7")
+    installation.ledger.refused([Noted("publish", name, "x", 1, 9, 1) for name in names])
+    asked = ["purge", "--json", "--config", str(settings), "--older", "1d"]
+
+    def forgotten(*more: str) -> int:
+        done = CliRunner().invoke(main, [*asked, *more])
+        assert done.exit_code == 0, done.output
+        return next(int(each["count"]) for each in json.loads(done.stdout) if each["what"] == "refusals")
+
+    assert forgotten("--entrance", "expo/north", "--dry-run") == 1
+    assert len(installation.ledger.refusals()) == 3
+    assert forgotten("--entrance", "expo/north") == 1
+    assert {each.who for each in installation.ledger.refusals()} == {*names[1:]}
+    assert forgotten() == 2
+    assert installation.ledger.refusals() == []
 
 
 def test_the_broker_follows_the_book_when_it_is_back(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
@@ -118,6 +119,32 @@ def test_the_book_keeps_the_newest_thousand(ledger: Ledger) -> None:
     ledger.refused([Noted("publish", f"expo.north.{number:05d}", "x", number, number, 1) for number in range(1500)])
     kept = ledger.refusals()
     assert (len(kept), kept[0].last_at, kept[-1].last_at) == (1000, 1499, 500)
+
+
+def test_what_is_forgotten_leaves_no_byte(ledger: Ledger, tmp_path: Path) -> None:
+    dice, said = random.Random(0), []  # rows that grow move others, which leave copies behind
+    for at in range(1000, 1600):
+        who = f"192.0.2.{dice.randrange(200)}"
+        said.append(f"menshen/{at}/{'x' * dice.randrange(150)}")
+        ledger.refused([Noted("publish", who, said[-1], at, at, 1)])
+    recent = {each.what for each in ledger.refusals(1500)}
+    many = len(ledger.refusals())
+    assert ledger.forget_refusals(1500, dry=True) == many - len(recent)
+    assert len(ledger.refusals()) == many
+    assert ledger.forget_refusals(1500) == many - len(recent)
+    assert ledger.forget_refusals(1500) == 0
+    assert {each.what for each in ledger.refusals()} == recent
+    left = (tmp_path / "ledger.db").read_bytes()
+    assert {each for each in said if each[:13].encode() in left} == recent
+    assert ledger.forget_refusals() == len(recent)
+
+
+def test_an_entrance_is_forgotten_and_one_whose_name_begins_alike_is_not(ledger: Ledger) -> None:
+    names = ("expo.north.7k3m9", "expo.north.00000", "expo.north-2.7k3m9", "192.0.2.7", "")
+    ledger.refused([Noted("publish", name, "#", 5, 8, 1) for name in names])
+    assert ledger.forget_refusals(5, Place("expo", "north")) == 0
+    assert ledger.forget_refusals(9, Place("expo", "north")) == 2
+    assert {each.who for each in ledger.refusals()} == set(names[2:])
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def test_wrong_hours_are_answered_with_a_sample(file: Path, hours: str, start: s
         ('[gate]\nsite = "Expo"\nentrance = "north"\n', "gate.site: Expected `string` matching"),
         ("[gate\n", "not a TOML file: "),
         (GATE + GATE, "not a TOML file: "),
-        ("a = " + "[" * 100_000, "not a TOML file: "),
+        ("a = " + "[" * 100_000, "not a TOML file: nested too deep"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(file: Path, text: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""How deep JSON is nested, told before it is read.
+"""How deep JSON is nested, or TOML, told before it is read.
 
 Python's own reader goes down with it until the interpreter's limit. Whatever else happens to end there, the garbage
 collector's finalizers for one, fails as well; so what is too deep for anybody's data is not read at all.
@@ -18,6 +18,9 @@ STEPS: Final = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
 
 
 def too_deep(data: bytes) -> bool:
-    """Tell whether JSON has more containers in containers than anything that is meant to be read."""
+    """Tell whether JSON has more containers in containers than anything that is meant to be read.
+
+    Of TOML it is as good a guess: quotes and brackets in its comments are counted as well.
+    """
     brackets = STRINGS.sub(b"", data).translate(None, OTHERS)
     return max(accumulate(STEPS[byte] for byte in brackets), default=0) > DEEPEST
