@@ -178,7 +178,7 @@ def _state(world: World) -> dict[str, Any]:
 
 def _alert(kind: str, alert: dict[str, Any]) -> dict[str, Any]:
     name, what = telling.ALERTS.get(kind, Text(kind, kind)), alert.get("what", {})
-    return {"kind": kind, "zh": f"{name.zh}：{what.get('zh', '')}", "en": f"{name.en}: {what.get('en', '')}"}
+    return {"kind": kind, "zh": what.get("zh") or name.zh, "en": what.get("en") or name.en}
 
 
 def _told(each: Happened) -> dict[str, Any]:

@@ -38,10 +38,11 @@ from controller.troupe import PATIENCE_S, Troupe, TroupeError
 from controller.watch import Lines
 from device import settings
 from device.wire.link import Heard, Link, LinkSaid, Wire
-from device.wire.messages import MessageError, Place, parse_topic
+from device.wire.messages import MessageError, Place, Text, parse_topic
 from device.wire.words import Language, language, say
 
 VISITOR: Final = "demo"  # who may sign in at its board
+INVITATION: Final = Text("Ctrl-C 结束演示。看板、姓名、密码：", "Ctrl-C ends it. The board, a name, a password: ")
 READING_S: Final = 0.8  # between acts, for people who read along
 
 
@@ -165,7 +166,7 @@ def _open(folder: Path, tongue: Language, seconds: float) -> Play:
             board = _put_up_board(folder)
             _raise_curtain(stage, installation)
             audience.start()
-            click.secho(f"看板，姓名，密码 / the board, a name, a password: {board}", bold=True)
+            click.secho(f"{say(INVITATION, tongue)}{board}", bold=True)
             play.run(programme, time.monotonic() + seconds)
         except KeyboardInterrupt:
             click.echo()

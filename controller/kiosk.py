@@ -21,6 +21,7 @@ from controller.world import ActError, World
 from device.wire.words import Language, language
 
 PORT: Final = 8490
+INTERRUPTED: Final = 130  # as shells say it
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 pictures from a laptop's camera are kept on no disk where there is one
 
 
@@ -62,6 +63,7 @@ def kiosk(*, scenarios: tuple[Path, ...], port: int, lang: str | None) -> None:
             _serve(port, language(lang))
     except KeyboardInterrupt:
         click.echo()
+        sys.exit(INTERRUPTED if scenarios else 0)  # not all came true
 
 
 def _read(path: Path) -> list[Line]:

@@ -11,29 +11,29 @@ import pytest
 
 from controller.store import Store
 from controller.web.phrases import PHRASES
+<<<<<<< HEAD
 from tests.boarders import DOCK, PASSWORD, SOUTH, WEST, Pages, pages, settle
 from tests.browser import Browser, browsing, needs_chromium
+=======
+from tests.boarders import DOCK, PASSWORD, SOUTH, WEST, Pages, pages
+from tests.browser import CONTRAST, Browser, browsing, needs_chromium
+>>>>>>> eb2fc86 (End every command in one line where a disk, a terminal or a database fails; tell the help as a day)
 
 pytestmark = needs_chromium
 DESK, PHONE, WALL = (1360, 850), (390, 844), (1920, 1080)
 PAGES = ("/", "/?region=zhejiang", "/entrances/expo/north", "/alerts?state=", "/events", "/fleet", "/journal")
 # The contrast of each piece of text with what is behind it, what is too small for a finger, and what sticks out.
 MEASURE = """
-const rgba = (css) => css.match(/[\\d.]+/g).map(Number);
-const light = ([r, g, b]) => { const [x, y, z] = [r, g, b].map((v) => v / 255)
-    .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * x + 0.7152 * y + 0.0722 * z; };
 const behind = (node) => { for (let at = node; at; at = at.parentElement) {
-    const found = rgba(getComputedStyle(at).backgroundColor); if (found.length < 4 || found[3] > 0.99) return found; }
-  return [255, 255, 255]; };
+    const found = getComputedStyle(at).backgroundColor; if ((rgba(found)[3] ?? 1) > 0.99) return found; }
+  return "rgb(255, 255, 255)"; };
 const wrong = [];
 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walk.nextNode()) {
   const node = walk.currentNode.parentElement, text = walk.currentNode.textContent.trim();
   if (!text || !node.checkVisibility() || node.closest("svg, option, .skip, .u-legend, script")) continue;
-  const [ink, back] = [light(rgba(getComputedStyle(node).color)), light(behind(node))];
-  const contrast = (Math.max(ink, back) + 0.05) / (Math.min(ink, back) + 0.05);
-  if (contrast < 4.5) wrong.push(`${text.slice(0, 40)}: contrast ${contrast.toFixed(2)}`);
+  const found = contrast(getComputedStyle(node).color, behind(node));
+  if (found < 4.5) wrong.push(`${text.slice(0, 40)}: contrast ${found.toFixed(2)}`);
 }
 for (const node of document.querySelectorAll("a, button, input:not([type=hidden]), select, summary")) {
   if (!node.checkVisibility() || node.matches(".skip, td a, p a")) continue;
@@ -111,7 +111,7 @@ def test_every_page_can_be_read_and_used(operator: Operator, size: tuple[int, in
         for path in PAGES:
             operator.open(path, size)
             where = f"{path} {size} {theme} {language}"
-            assert operator.browser.run(MEASURE) == [], where
+            assert operator.browser.run(CONTRAST + MEASURE) == [], where
             assert operator.browser.run("return document.documentElement.lang") == (
                 "zh-CN" if language == "zh" else "en"
             )
