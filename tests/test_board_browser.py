@@ -11,13 +11,12 @@ import pytest
 
 from controller.store import Store
 from controller.web.phrases import PHRASES
-<<<<<<< HEAD
 from tests.boarders import DOCK, PASSWORD, SOUTH, WEST, Pages, pages, settle
 from tests.browser import Browser, browsing, needs_chromium
-=======
+
+
 from tests.boarders import DOCK, PASSWORD, SOUTH, WEST, Pages, pages
 from tests.browser import CONTRAST, Browser, browsing, needs_chromium
->>>>>>> eb2fc86 (End every command in one line where a disk, a terminal or a database fails; tell the help as a day)
 
 pytestmark = needs_chromium
 DESK, PHONE, WALL = (1360, 850), (390, 844), (1920, 1080)
@@ -158,6 +157,14 @@ def test_what_is_acknowledged_in_a_region_leaves_the_region_in_view(operator: Op
     operator.browser.run("document.querySelector('#e-expo-east button.acknowledge').click()")
     operator.browser.until("document.querySelector('#e-expo-east').innerText.includes('taken on by administrator 1')")
     assert operator.browser.run("return document.querySelector('#e-hall-dock')") is None
+
+
+def test_an_alert_begins_like_a_sentence_in_english_too(operator: Operator) -> None:
+    operator.look("en", "light")
+    for path, where in (("/", ".entrance .told"), ("/alerts", ".alerts.list .told")):
+        operator.open(path)
+        first = f"getComputedStyle(document.querySelector('{where}'), '::first-letter').textTransform"
+        assert operator.browser.run(f"return {first}") == "uppercase"
 
 
 def test_the_keyboard_moves_and_acknowledges(operator: Operator) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -39,6 +42,29 @@ def test_help_names_every_command_once_in_the_order_of_a_day() -> None:
     places = [said.index(f"\n  {word} ") for word in COMMANDS]
     assert places == sorted(places)
     assert [said.index(f"\n{title}:") for title in CHAPTERS] == sorted(said.index(f"\n{title}:") for title in CHAPTERS)
+
+
+def described(command: click.Command, *words: str) -> Iterator[tuple[str, str]]:
+    """Yield what a command and all below it say of themselves and of each option."""
+    yield " ".join(words), command.help or ""
+    for option in command.params:
+        if isinstance(option, click.Option):
+            yield " ".join((*words, *option.opts)), option.help or ""
+    if isinstance(command, click.Group):
+        for word in command.list_commands(click.Context(command)):
+            below = command.get_command(click.Context(command), word)
+            assert below
+            yield from described(below, *words, word)
+
+
+def test_every_command_and_option_is_explained_in_both_languages() -> None:
+    said = dict(described(main))
+    assert len(said) > 200
+    ours = {where: help_ for where, help_ in said.items() if not where.endswith(("--help", "--version"))}
+    lacking = [
+        where for where, help_ in ours.items() if not re.search(r"[A-Za-z]{2}.*[\u4e00-\u9fff]", help_, re.DOTALL)
+    ]
+    assert lacking == []
 
 
 @pytest.mark.parametrize("form", [(), ("--csv",)], ids=["table", "csv"])
