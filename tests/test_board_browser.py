@@ -12,10 +12,6 @@ import pytest
 from controller.store import Store
 from controller.web.phrases import PHRASES
 from tests.boarders import DOCK, PASSWORD, SOUTH, WEST, Pages, pages, settle
-from tests.browser import Browser, browsing, needs_chromium
-
-
-from tests.boarders import DOCK, PASSWORD, SOUTH, WEST, Pages, pages
 from tests.browser import CONTRAST, Browser, browsing, needs_chromium
 
 pytestmark = needs_chromium
