@@ -179,7 +179,7 @@ def silence() -> None:
 @configured
 @by
 @click.option("--reason", required=True, help="Why. 原因")
-@click.option("--for", "length", required=True, callback=_length, metavar="LENGTH", help="90m, 2h, 3d. 时长")
+@click.option("--for", "length", required=True, callback=_length, metavar="LENGTH", help="How long: 90m, 2h, 3d. 时长")
 @click.option("--kind", type=click.Choice(tuple(telling.ALERTS)), default=None, help="Only this kind. 种类")
 @in_region
 @click.option("--site", default=None, help="Only this site. 场所")

@@ -7,7 +7,7 @@ import contextlib
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,19 +17,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from controller import telling
+from controller.doors import HERE
 from controller.tray import TRAY
 from controller.world import ActError, Happened, World
 from device.wire.hardened import LOOPBACK, Hardened
 from device.wire.messages import EVENTS, MessageError, Text, decode
 from device.wire.plain import harmless
-from device.wire.serving import server
+from device.wire.serving import files, server
 from device.wire.words import Language
 
-HERE: Final = "127.0.0.1"
 PAGE: Final = Path(__file__).with_name("page")
 FILES: Final = {"/": "kiosk.html"} | {f"/{name}": name for name in ("kiosk.css", "kiosk.js", "kiosk.svg")}
 FRAMES: Final = "frame-src http://127.0.0.1:* http://localhost:*; media-src 'self' blob:; frame-ancestors 'none'"
@@ -70,7 +70,7 @@ class Booth:
     def _app(self) -> Starlette:
         return Starlette(
             routes=[
-                *(Route(path, _file(PAGE / name)) for path, name in FILES.items()),
+                *files(PAGE, FILES),
                 Route("/setup", self._setup),
                 Route("/world", self._follow),
                 Route("/act", self._act, methods=["POST"]),
@@ -153,13 +153,6 @@ def _json(said: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(said), status, media_type="application/json")
 
 
-def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
-    async def page(_: Request) -> Response:
-        return FileResponse(path)
-
-    return page
-
-
 def _replace(path: Path, data: bytes) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_bytes(data)
@@ -178,7 +171,7 @@ def _state(world: World) -> dict[str, Any]:
 
 def _alert(kind: str, alert: dict[str, Any]) -> dict[str, Any]:
     name, what = telling.ALERTS.get(kind, Text(kind, kind)), alert.get("what", {})
-    return {"kind": kind, "zh": f"{name.zh}：{what.get('zh', '')}", "en": f"{name.en}: {what.get('en', '')}"}
+    return {"kind": kind, "zh": what.get("zh") or name.zh, "en": what.get("en") or name.en}
 
 
 def _told(each: Happened) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -80,8 +80,16 @@ def _open(path: Path, mode: str, prepare: Callable[[Database], None]) -> Databas
     return db
 
 
-def _unusable(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path}: cannot be used as the database: {error}; see [store] path")
+def _unusable(path: Path, error: OSError | sqlite3.Error) -> StoreError:
+    why = error.strerror if isinstance(error, OSError) else error
+    return StoreError(f"{path}: cannot be used as the database: {why}; {_remedy(path)}")
+
+
+def _remedy(path: Path) -> str:
+    if os.path.lexists(path) and not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+        with suppress(KeyError, OSError):  # an owner without a name
+            return f"it is {path.owner()}'s: sudo -u {path.owner()} menshen ..."
+    return "see [store] path"
 
 
 @contextmanager

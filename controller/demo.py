@@ -13,13 +13,12 @@ import itertools
 import logging
 import queue
 import secrets
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import click
 import msgspec
@@ -34,14 +33,15 @@ from controller.doors import HERE, Doors
 from controller.enrol import Registrar
 from controller.installation import Installation
 from controller.rights import Person
-from controller.troupe import PATIENCE_S, Troupe, TroupeError
+from controller.troupe import PATIENCE_S, Troupe, TroupeError, end_in_order
 from controller.watch import Lines
 from device import settings
 from device.wire.link import Heard, Link, LinkSaid, Wire
-from device.wire.messages import MessageError, Place, parse_topic
+from device.wire.messages import MessageError, Place, Text, parse_topic
 from device.wire.words import Language, language, say
 
 VISITOR: Final = "demo"  # who may sign in at its board
+INVITATION: Final = Text("Ctrl-C 结束演示。看板、姓名、密码：", "Ctrl-C ends it. The board, a name, a password: ")
 READING_S: Final = 0.8  # between acts, for people who read along
 
 
@@ -132,10 +132,6 @@ class Play:
         return expected
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 @click.command()
 @click.option("--for", "seconds", type=click.FloatRange(min=1), help="End by itself after so many seconds. 演示秒数")
 @click.option("--lang", type=click.Choice(["zh", "en"]), help="Language of what is shown. 显示语言")
@@ -143,8 +139,7 @@ def demo(*, seconds: float | None, lang: str | None) -> None:
     """See it all at work; Ctrl-C ends it and removes everything. 现场演示，Ctrl-C 结束并清理"""
     tongue = language(lang)
     logging.getLogger().setLevel(logging.ERROR)  # what matters is shown; the rest is in the folder's logs
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    end_in_order()
     with tempfile.TemporaryDirectory(prefix="menshen-demo-") as folder:
         try:
             play = _open(Path(folder), tongue, seconds or float("inf"))
@@ -165,7 +160,7 @@ def _open(folder: Path, tongue: Language, seconds: float) -> Play:
             board = _put_up_board(folder)
             _raise_curtain(stage, installation)
             audience.start()
-            click.secho(f"看板，姓名，密码 / the board, a name, a password: {board}", bold=True)
+            click.secho(f"{say(INVITATION, tongue)}{board}", bold=True)
             play.run(programme, time.monotonic() + seconds)
         except KeyboardInterrupt:
             click.echo()

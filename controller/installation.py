@@ -109,9 +109,19 @@ def opened(config: Config) -> Iterator[Installation]:
 @click.command()
 @configured_by(read)
 @click.option("--host", default=socket.getfqdn, help="Name or address by which gates reach this machine. 本机地址")
-@click.option("--gates", type=click.IntRange(1, 65535), default=8883, show_default=True, help="Broker's port for gates")
-@click.option("--own", type=click.IntRange(1, 65535), default=8884, show_default=True, help="Broker's port on loopback")
-@click.option("--enrol", type=click.IntRange(1, 65535), default=enrolment.PORT, show_default=True, help="入网端口")
+@click.option(
+    "--gates", type=click.IntRange(1, 65535), default=8883, show_default=True, help="Broker's port for gates. 门机端口"
+)
+@click.option(
+    "--own", type=click.IntRange(1, 65535), default=8884, show_default=True, help="Broker's port on loopback. 本机端口"
+)
+@click.option(
+    "--enrol",
+    type=click.IntRange(1, 65535),
+    default=enrolment.PORT,
+    show_default=True,
+    help="Where gates enrol. 入网端口",
+)
 def init(*, config: Config, host: str, gates: int, own: int, enrol: int) -> None:
     """Make the authority and a hardened broker; again, write the broker anew. 创建签发机构和加固的 mosquitto 配置"""
     folder = Path(config.identity.folder or Path(config.store.path).with_name(AUTHORITY))

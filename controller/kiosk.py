@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 
 from controller.broker import BrokerError
 from controller.scenario import Line, ScenarioError, play, read
-from controller.troupe import TroupeError
+from controller.troupe import TroupeError, end_in_order
 from controller.world import ActError, World
 from device.wire.words import Language, language
 
 PORT: Final = 8490
+INTERRUPTED: Final = 130  # as shells say it
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 pictures from a laptop's camera are kept on no disk where there is one
 
 
@@ -39,10 +39,6 @@ def opened(tongue: Language = "zh") -> Iterator[World]:
             world.close()
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 @click.command()
 @click.option(
     "--play", "scenarios", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True, metavar="FILE",
@@ -53,8 +49,7 @@ def _interrupt(*_: object) -> NoReturn:
 def kiosk(*, scenarios: tuple[Path, ...], port: int, lang: str | None) -> None:
     """Play with a gate and the world around it; Ctrl-C ends it. 在网页上体验一台模拟门机"""
     logging.getLogger().setLevel(logging.ERROR)  # what matters is shown; the rest is in the folder's logs
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    end_in_order()
     try:
         if scenarios:
             _play([(path, _read(path)) for path in scenarios])
@@ -62,6 +57,7 @@ def kiosk(*, scenarios: tuple[Path, ...], port: int, lang: str | None) -> None:
             _serve(port, language(lang))
     except KeyboardInterrupt:
         click.echo()
+        sys.exit(INTERRUPTED if scenarios else 0)  # not all came true
 
 
 def _read(path: Path) -> list[Line]:

@@ -161,8 +161,9 @@ def test(*, config: Config, name: str) -> None:
     """Send a test to every address, or to those of one route; exit with 1 where one fails. 发送测试通知"""
     chosen = [route for route in config.notify.route if name in ("", route.name)]
     if not chosen:
-        known = ", ".join(route.name for route in config.notify.route) or "none; see docs/integrations.md"
-        raise click.ClickException(f"no route is called {name!r}: there is {known}")
+        known = ", ".join(route.name for route in config.notify.route)
+        there = f"no route is called {name!r}: there is {known}" if known else "no route is set"
+        raise click.ClickException(f"{there}; see docs/integrations.md")
     failed = False
     for route in chosen:
         for send in _checked(route):

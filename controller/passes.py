@@ -71,7 +71,9 @@ def site_key(*, path: Path) -> None:
 @configured
 @spoken
 @drawn
-@click.option("--kind", type=click.Choice(list(KINDS.values())), default="visitor", show_default=True, help="种类")
+@click.option(
+    "--kind", type=click.Choice(list(KINDS.values())), default="visitor", show_default=True, help="What it is. 种类"
+)
 @click.option("--subject", required=True, help="Who or what it is for, as guards should read it. 持有人")
 @click.option("--for", "places", multiple=True, required=True, help="SITE or SITE/ENTRANCE; repeat for more. 适用")
 @click.option("--from", "begin", metavar="WHEN", callback=when.begin, help="2026-09-21 or 2026-09-21T18:00; now. 开始")

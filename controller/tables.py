@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import functools
+import io
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -38,6 +38,8 @@ HEADS: Final[dict[str, Text]] = {
     "what": Text("事项", "what"),
     "details": Text("详情", "details"),
 }
+
+NOTHING: Final = Text("没有记录", "nothing")
 
 Command = Callable[..., Any]
 
@@ -75,9 +77,11 @@ def show(
     if form.as_json:
         click.echo(json.dumps(rows, indent=1))
     elif form.as_csv:
-        writer = csv.writer(sys.stdout)
+        written = io.StringIO(newline="")
+        writer = csv.writer(written)
         writer.writerow(heads)
         writer.writerows([[cell(text) for text in line] for line in cells])
+        click.echo(written.getvalue(), nl=False)
     else:
         console = Console(highlight=False)
         if not console.is_terminal:
@@ -86,6 +90,8 @@ def show(
         for line in cells:
             table.add_row(*(Cell(harmless(text)) for text in line))
         console.print(table)
+        if not cells:
+            click.echo(f"  {say(NOTHING, form.tongue)}")
 
 
 def place(_context: click.Context, _option: click.Parameter, text: str | None) -> Place | None:
@@ -139,7 +145,13 @@ def reading(config: Config) -> Iterator[Store]:
 @click.option("--entrance", callback=place, metavar="SITE/ENTRANCE", help="Only this entrance. 只看一个入口")
 @in_region
 @click.option("--kind", type=click.Choice(KINDS), help="Only this kind. 种类")
-@click.option("--type", "event_type", help="Only this outcome, such as refuse or forced. 结果")
+@click.option(
+    "--type",
+    "event_type",
+    type=click.Choice(list(telling.TYPES)),
+    metavar="OUTCOME",
+    help="Only this outcome, such as refuse or forced. 结果",
+)
 @click.option("--since", callback=since, help="Received since: 1h, 2d, or a moment in ISO 8601. 起始时间")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many. 条数")
 @formed

@@ -34,6 +34,8 @@ TYPES: Final[dict[str, Text]] = words.OUTCOMES | {
     "refused": Text("指令未执行", "command refused"),
 }
 OFF_ROSTER: Final = Text("不在排班表上", "not on the roster")
+NOBODYS: Final[dict[str, Text]] = {"unknown": Text("", "")}  # a code of no scheme: the reason says enough
+HANDS: Final[dict[str, Text]] = {"button": Text("按钮", "the button")}  # a guard without a badge has no name
 DIRECTIONS: Final[dict[str, Text]] = {"in": Text("进", "in"), "out": Text("出", "out")}
 PASSES: Final[dict[str, Text]] = {
     "visitor": Text("访客", "visitor"),
@@ -109,7 +111,7 @@ def _details(event: AnyEvent, tongue: Language) -> list[str]:
             kind = named(PASSES, event.kind, tongue) if event.kind else ""
             warmth = "" if event.celsius is None else f"{event.celsius:.1f} °C"
             people = f"×{event.people}" if event.people > 1 else ""
-            scheme = named(words.SCHEMES, event.scheme, tongue) if event.why else event.scheme
+            scheme = named(words.SCHEMES if event.why else NOBODYS, event.scheme, tongue)
             why = [say(words.BY_HAND[event.why], tongue), "/".join(event.by)] if event.why else []
             return [*(words.reason(name, tongue) for name in event.reasons), kind, scheme, *why, people, warmth]
         case Passage():
@@ -117,7 +119,8 @@ def _details(event: AnyEvent, tongue: Language) -> list[str]:
             return [named(DIRECTIONS, event.direction, tongue) if event.direction in DIRECTIONS else "", people]
         case Duty():
             flag = say(OFF_ROSTER, tongue) if event.off_roster else ""
-            return [f"{event.after} → {event.who}" if event.after else event.who, flag]
+            who = named(HANDS, event.who, tongue)
+            return [f"{event.after} → {who}" if event.after else who, flag]
         case Fault():
             return [words.reason(event.fault, tongue), event.detail]
         case Commanded():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,12 @@ PATIENCE_S: Final = 20.0  # for one expected thing to happen; the first waits fo
 
 class TroupeError(RuntimeError):
     """The stage could not be set, or a part of it fell over."""
+
+
+def end_in_order() -> None:
+    """Let a kill and a closed terminal end this program as Ctrl-C does: what it started is ended and cleared away."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 @dataclass

@@ -157,7 +157,9 @@ def _marks(scheme: Scheme, paths: tuple[Path, ...]) -> tuple[str, ...]:
 @spoken
 @scheme_argument
 @click.option("--claim", "claims", multiple=True, metavar="NAME=VALUE", help="It must say this; repeat for more. 条件")
-@click.option("--kind", type=click.Choice(list(KINDS.values())), default="visitor", show_default=True, help="种类")
+@click.option(
+    "--kind", type=click.Choice(list(KINDS.values())), default="visitor", show_default=True, help="What it is. 种类"
+)
 @click.option("--for", "places", multiple=True, help="SITE or SITE/ENTRANCE; everywhere if not said. 适用")
 @click.option("--uses", type=click.IntRange(0, 10_000), default=0, help="How often each admits; 0: always. 可用次数")
 def admit(

@@ -224,7 +224,7 @@ gate.add_command(verifier.command, "verifier")
 
 
 @gate.command()
-@click.option("--config", "path", type=click.Path(path_type=Path), default="/etc/menshen/gate.toml", show_default=True)
+@configuration.named
 @click.option("--stage", is_flag=True, help="Read commands for the emulated parts from standard input. 模拟部件")
 def run(*, path: Path, stage: bool) -> None:
     """Guard the entrance until stopped. 开始值守"""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import click
 import msgspec
 from msgspec import Meta, Struct
 
@@ -19,6 +20,11 @@ from device.poster import Watch
 from device.wire.hours import Interval
 from device.wire.link import Wire
 from device.wire.messages import Id, Verb
+
+named = click.option(  # what every command of a gate takes, as `path`
+    "--config", "path", type=click.Path(path_type=Path), default="/etc/menshen/gate.toml", show_default=True,
+    help="The gate's configuration. 配置文件",
+)  # fmt: skip
 
 Pin = Annotated[int, Meta(ge=2, le=27, description="BCM number of a GPIO pin")]
 

@@ -19,7 +19,7 @@ from rich.live import Live
 from device.__main__ import thermometer
 from device.checks import lens, line, machine, papers, parts
 from device.clock import machine as clocks
-from device.config import Config
+from device.config import Config, named
 from device.floor import read
 from device.wire.checkup import Finding, row, table
 from device.wire.messages import Text
@@ -107,7 +107,7 @@ def _wired(config: Config, show: Callable[[Text], None] | None, *, pulse: bool) 
 
 
 @click.command()
-@click.option("--config", "path", type=click.Path(path_type=Path), default="/etc/menshen/gate.toml", show_default=True)
+@named
 @click.option("--show", is_flag=True, help="Show every colour and sound every tune. 依次点灯、鸣响")
 @click.option("--pulse", is_flag=True, help="Pulse the relay once: it lets one person through. 放行一次")
 @click.option("--code", "code_s", type=click.FloatRange(0, 60), default=0, help="Seconds to hold up a code. 读码秒数")

@@ -121,10 +121,12 @@ def watch(config: Config, patience_s: float = SHOW_S) -> ClaimCode:
 
 
 @click.command("enrol")
-@click.option("--config", "path", type=click.Path(path_type=Path), default="/etc/menshen/gate.toml", show_default=True)
+@configuration.named
 @click.option("--camera", is_flag=True, help="Let the camera read the code that the controller shows. 用摄像头读取")
 @click.option("--host", help="The controller's name or address, for a code that is typed. 控制端地址")
-@click.option("--port", type=click.IntRange(1, 65535), default=enrolment.PORT, show_default=True)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=enrolment.PORT, show_default=True, help="Its door. 入网端口"
+)
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to keep it; else below gate.data. 身份存放目录")
 def command(*, path: Path, camera: bool, host: str | None, port: int, folder: Path | None) -> None:
     """Get this gate its identity with a claim code; without --camera it is asked for. 凭领取码获得身份证书"""

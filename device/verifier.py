@@ -96,7 +96,7 @@ class Verifier:
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Where it answers. 端口")
 def command(*, port: int) -> None:
     """Answer as an upstream verifier would, with the colour in the code's text. 模拟上游验码服务"""
     verifier = Verifier(port)

@@ -29,6 +29,14 @@ FLAGS: Final = (
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 )  # fmt: skip
 PATIENCE_S: Final = 15.0
+# For scripts: how far ink stands out from what is behind it, as WCAG counts it; colours as the browser computes them.
+CONTRAST: Final = """
+const rgba = (css) => css.match(/[\\d.]+/g).map(Number);
+const light = (css) => { const [x, y, z] = rgba(css).map((v) => v / 255)
+    .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * x + 0.7152 * y + 0.0722 * z; };
+const contrast = (ink, back) => (Math.max(light(ink), light(back)) + 0.05) / (Math.min(light(ink), light(back)) + 0.05);
+"""
 
 
 class Browser:

@@ -1,4 +1,4 @@
-"""What several tests share: a real broker, and a gate that speaks there."""
+"""What several tests share: a real broker, a gate that speaks there, and an installation whose door is open."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from controller.broker import Broker
 from tests.bystanders import Gate
+from tests.office import Office
 
 settings.register_profile("long", max_examples=20_000, deadline=None)
 
@@ -29,3 +30,11 @@ def gate(broker: Broker) -> Iterator[Gate]:
     speaking = Gate(broker)
     yield speaking
     speaking.stop()
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """Let gates get their identities from an installation, for all tests of a file."""
+    running = Office(tmp_path_factory.mktemp("office"))
+    yield running
+    running.stop()

@@ -12,28 +12,23 @@ import pytest
 from controller.store import Store
 from controller.web.phrases import PHRASES
 from tests.boarders import DOCK, PASSWORD, SOUTH, WEST, Pages, pages, settle
-from tests.browser import Browser, browsing, needs_chromium
+from tests.browser import CONTRAST, Browser, browsing, needs_chromium
 
 pytestmark = needs_chromium
 DESK, PHONE, WALL = (1360, 850), (390, 844), (1920, 1080)
 PAGES = ("/", "/?region=zhejiang", "/entrances/expo/north", "/alerts?state=", "/events", "/fleet", "/journal")
 # The contrast of each piece of text with what is behind it, what is too small for a finger, and what sticks out.
 MEASURE = """
-const rgba = (css) => css.match(/[\\d.]+/g).map(Number);
-const light = ([r, g, b]) => { const [x, y, z] = [r, g, b].map((v) => v / 255)
-    .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * x + 0.7152 * y + 0.0722 * z; };
 const behind = (node) => { for (let at = node; at; at = at.parentElement) {
-    const found = rgba(getComputedStyle(at).backgroundColor); if (found.length < 4 || found[3] > 0.99) return found; }
-  return [255, 255, 255]; };
+    const found = getComputedStyle(at).backgroundColor; if ((rgba(found)[3] ?? 1) > 0.99) return found; }
+  return "rgb(255, 255, 255)"; };
 const wrong = [];
 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walk.nextNode()) {
   const node = walk.currentNode.parentElement, text = walk.currentNode.textContent.trim();
   if (!text || !node.checkVisibility() || node.closest("svg, option, .skip, .u-legend, script")) continue;
-  const [ink, back] = [light(rgba(getComputedStyle(node).color)), light(behind(node))];
-  const contrast = (Math.max(ink, back) + 0.05) / (Math.min(ink, back) + 0.05);
-  if (contrast < 4.5) wrong.push(`${text.slice(0, 40)}: contrast ${contrast.toFixed(2)}`);
+  const found = contrast(getComputedStyle(node).color, behind(node));
+  if (found < 4.5) wrong.push(`${text.slice(0, 40)}: contrast ${found.toFixed(2)}`);
 }
 for (const node of document.querySelectorAll("a, button, input:not([type=hidden]), select, summary")) {
   if (!node.checkVisibility() || node.matches(".skip, td a, p a")) continue;
@@ -111,7 +106,7 @@ def test_every_page_can_be_read_and_used(operator: Operator, size: tuple[int, in
         for path in PAGES:
             operator.open(path, size)
             where = f"{path} {size} {theme} {language}"
-            assert operator.browser.run(MEASURE) == [], where
+            assert operator.browser.run(CONTRAST + MEASURE) == [], where
             assert operator.browser.run("return document.documentElement.lang") == (
                 "zh-CN" if language == "zh" else "en"
             )
@@ -158,6 +153,14 @@ def test_what_is_acknowledged_in_a_region_leaves_the_region_in_view(operator: Op
     operator.browser.run("document.querySelector('#e-expo-east button.acknowledge').click()")
     operator.browser.until("document.querySelector('#e-expo-east').innerText.includes('taken on by administrator 1')")
     assert operator.browser.run("return document.querySelector('#e-hall-dock')") is None
+
+
+def test_an_alert_begins_like_a_sentence_in_english_too(operator: Operator) -> None:
+    operator.look("en", "light")
+    for path, where in (("/", ".entrance .told"), ("/alerts", ".alerts.list .told")):
+        operator.open(path)
+        first = f"getComputedStyle(document.querySelector('{where}'), '::first-letter').textTransform"
+        assert operator.browser.run(f"return {first}") == "uppercase"
 
 
 def test_the_keyboard_moves_and_acknowledges(operator: Operator) -> None:

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import http.client
 import socket
-from collections.abc import Iterator
 
 import pytest
 
 from tests.guarded import HERE
 from tests.office import Office
-
-
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    running = Office(tmp_path_factory.mktemp("office"))
-    yield running
-    running.stop()
 
 
 @pytest.mark.parametrize(

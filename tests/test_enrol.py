@@ -7,7 +7,6 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,13 +34,6 @@ from hardware.scene import Scene
 from tests.attacker import connect, publish
 from tests.guarded import HERE, Ear, guarded
 from tests.office import NORTH, SOUTH, Liar, Office, asked
-
-
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    running = Office(tmp_path_factory.mktemp("office"))
-    yield running
-    running.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from controller.booth import Booth
 from controller.kiosk import opened
 from controller.scenario import play, read
 from controller.world import World
-from tests.browser import browsing, needs_chromium
+from tests.browser import CONTRAST, browsing, needs_chromium
 from tests.pictures import lobby
 
 SCENARIOS = Path(__file__).parents[1] / "docs/scenarios"
@@ -74,6 +74,15 @@ def test_a_scenario_that_makes_no_sense_is_refused_before_anything_starts(tmp_pa
     said, _ = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 1
     assert "a.txt:2: expect lamp purple: a lamp is off, green" in said
+
+
+def test_a_scenario_that_was_interrupted_has_not_come_true() -> None:
+    playing = started("--play", str(SCENARIOS / "first.txt"))
+    assert playing.stdout
+    assert "first.txt" in playing.stdout.readline()
+    playing.send_signal(signal.SIGINT)
+    playing.communicate(timeout=PATIENCE_S)
+    assert playing.returncode == 130
 
 
 def screens(world: World) -> list[int]:
@@ -169,6 +178,7 @@ def test_the_page_plays_with_the_gate(world: World, booth: Booth, tmp_path: Path
         browser.click("[data-name=expired]")
         browser.until(lamp, "red".__eq__)
         browser.until("document.getElementById('alerts').innerText", lambda text: "abnormal code" in text)
+        assert "abnormal code: 1 abnormal" not in browser.run("return document.getElementById('alerts').innerText")
         browser.click("[data-act=hide]")
         browser.click("#laptop")  # Chromium's own test picture
         expect(world, "nobody\nexpect lamp white\nheat 36.5")
@@ -184,6 +194,10 @@ def test_the_page_plays_with_the_gate(world: World, booth: Booth, tmp_path: Path
         browser.until("document.getElementById('problem').innerText", lambda text: "no power" in text)
         browser.click("#power")
         browser.until(lamp, "white".__eq__)
+        browser.click("[data-act='fire yes']")  # and the pointer stays there
+        fire = "getComputedStyle(document.querySelector(\"[data-act='fire yes']\"))"
+        assert browser.run(f"{CONTRAST} return contrast({fire}.color, {fire}.backgroundColor)") >= 4.5
+        browser.click("[data-act='fire no']")
         browser.click("#language")
         browser.until("document.querySelector('h1').innerText", "门神体验台".__eq__)
         allowed = ("409", "ERR_")  # an act that could not be done, and a screen without power

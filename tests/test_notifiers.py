@@ -378,6 +378,9 @@ def test_the_commands_send_a_test_and_list_how_each_does(tmp_path: Path, phone: 
     listed = json.loads(CliRunner().invoke(main, ["notify", "list", "--json", *asked]).output)
     assert [row["state"] for row in listed] == ["unused"]
     assert CliRunner().invoke(main, ["notify", "test", "nobody", *asked]).exit_code == 1
+    (tmp_path / "bare.toml").write_text(f'[store]\npath = "{tmp_path / "controller.db"}"\n')
+    without = CliRunner().invoke(main, ["notify", "test", "--config", str(tmp_path / "bare.toml")])
+    assert (without.exit_code, without.output) == (1, "Error: no route is set; see docs/integrations.md\n")
 
 
 def test_a_controller_at_work_tells_people(broker: Broker, tmp_path: Path, gate: Gate, phone: Answering) -> None:

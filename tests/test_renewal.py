@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,13 +16,6 @@ from device.renewal import CertificateEnds, Renewal
 from device.wire.link import Link, LinkChanged, LinkSaid, Wire
 from tests.guarded import HERE, Ear
 from tests.office import NORTH, Office
-
-
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    running = Office(tmp_path_factory.mktemp("office"))
-    yield running
-    running.stop()
 
 
 def standing(folder: Path, days: float, renewed: list[str]) -> str:

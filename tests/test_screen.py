@@ -18,7 +18,7 @@ from device.screen.phrases import HINTS, STEPS, TITLES
 from device.shown import Shown
 from hardware.camera.drawing import draw
 from hardware.scene import Scene
-from tests.browser import Browser, browsing, needs_chromium
+from tests.browser import CONTRAST, Browser, browsing, needs_chromium
 
 pytestmark = needs_chromium
 SIZES = [(480, 320), (800, 480), (480, 800), (1920, 1080)]
@@ -30,21 +30,22 @@ FACES = {
     "refuse": Shown(state="answer", outcome="refuse"),
     "greeting": Shown(state="greeting"),
     "closed": Shown(state="closed"),
+    "free": Shown(state="free", warnings=("queue", "distance")),
 }
 # The contrast of each text with what is behind it, and whether it is cut off or covered.
 MEASURE = """
-const luminance = (css) => { const [r, g, b] = css.match(/\\d+/g).map((v) => v / 255)
-    .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-const back = luminance(getComputedStyle(document.body).backgroundColor);
 const button = document.getElementById("language").getBoundingClientRect();
+const above = document.getElementById("warnings").getBoundingClientRect();
+const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 return ["title", "lines", "other", "language"].map((id) => {
   const place = document.getElementById(id), box = place.getBoundingClientRect();
-  const ink = luminance(getComputedStyle(place).color);
-  const lines = [...place.querySelectorAll("p")].map((p) => p.getBoundingClientRect());
-  return { id, contrast: (Math.max(ink, back) + 0.05) / (Math.min(ink, back) + 0.05),
+  const range = document.createRange();
+  const lines = (text) => { range.selectNode(text); return [...range.getClientRects()]; };
+  const texts = [...place.querySelectorAll("p"), place].map((each) => each.firstChild).filter((each) => each?.data);
+  const covered = texts.flatMap(lines).some((line) => meet(line, above) || id !== "language" && meet(line, button));
+  return { id, contrast: contrast(getComputedStyle(place).color, getComputedStyle(document.body).backgroundColor),
     pixels: parseFloat(getComputedStyle(place).fontSize),
-    inside: box.top >= 0 && box.left >= 0 && box.right <= innerWidth && box.bottom <= innerHeight,
+    covered, inside: box.top >= 0 && box.left >= 0 && box.right <= innerWidth && box.bottom <= innerHeight,
     width: box.width, height: box.height }; });
 """
 
@@ -90,10 +91,11 @@ def test_everything_can_be_read_on_any_display(before: Before, size: tuple[int, 
     for tongue in ("zh", "en"):
         for kind, shown in FACES.items():
             before.show(shown, kind)
-            for found in before.browser.run(MEASURE):
+            for found in before.browser.run(CONTRAST + MEASURE):
                 where = f"{size} {tongue} {kind} {found}"
                 assert found["contrast"] >= 4.5, where
                 assert found["inside"], where
+                assert not found["covered"], where
                 assert found["pixels"] >= 14, where
                 if found["id"] == "language":
                     assert min(found["width"], found["height"]) >= 44, where  # a finger's tip
@@ -145,6 +147,16 @@ def test_a_card_changes_the_language_until_the_gate_says_otherwise_and_what_was_
     speaks("en")
     before.show(Shown(), "ready")
     speaks("zh")
+
+
+def test_what_has_not_changed_is_not_read_out_again(before: Before) -> None:
+    before.show(FACES["refuse"], "refuse")
+    again = (
+        "const seen = new MutationObserver(() => {}); seen.observe(document.body, { childList: true, subtree: true });"
+    )
+    assert before.browser.run(f"{again} repaint(); return seen.takeRecords().length") == 0
+    changed = "chosen = 'en'; chosenAt = Date.now(); repaint(); const length = seen.takeRecords().length; chosen = '';"
+    assert before.browser.run(f"{again} {changed} repaint(); return length") > 0
 
 
 def test_guidance_and_the_live_picture(before: Before, keep: Callable[[], None]) -> None:

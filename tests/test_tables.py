@@ -98,6 +98,14 @@ def test_events_can_be_asked_for(config: Path, words: tuple[str, ...], expected:
     assert [row["payload"]["event_type"] for row in read(config, "events", *words)] == expected
 
 
+def test_nothing_is_said_and_an_outcome_that_does_not_exist_is_refused(config: Path) -> None:
+    assert "nothing" in run(config, "events", "--entrance", "expo/west", "--lang", "en").output
+    assert "没有记录" in run(config, "alerts", "--kind", "gate_offline", "--lang", "zh").output
+    refused = run(config, "events", "--type", "refused_by_mistake")
+    assert refused.exit_code == 2
+    assert "'refuse'" in refused.output
+
+
 def test_a_spreadsheet_runs_no_cell(config: Path) -> None:
     rows = list(csv.reader(io.StringIO(run(config, "events", "--csv", "--lang", "en").output)))
     assert rows[0] == ["at", "entrance", "kind", "what", "details"]

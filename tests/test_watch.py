@@ -61,6 +61,10 @@ def test_each_event_is_a_line() -> None:
     assert shown.hear("duty", Duty(seq=3, event_type="check_in", who="guard 7", since=WHEN, **COMMON)) == (
         "expo/north  checked in  guard 7"
     )
+    by_button = Duty(seq=3, event_type="check_in", who="button", by="button", since=WHEN, **COMMON)
+    assert Shown("zh").hear("duty", by_button) == "expo/north  签到  按钮"
+    nobodys = scan(9, "invalid", scheme="unknown", celsius=36.5)
+    assert Shown().hear("scan", nobodys) == "expo/north  refuse  not a valid code, 36.5 °C"
     assert shown.hear("fault", Fault(seq=4, event_type="cleared", fault="clock_unset", **COMMON)) == (
         "expo/north  cleared  the clock is not set"
     )

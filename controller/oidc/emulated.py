@@ -338,7 +338,7 @@ def _text(data: bytes) -> str:
 
 
 @click.command("provider")
-@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Where it answers. 端口")
 @click.option("--secret", default=SECRET, show_default=True, help="The client's secret; '' for a public client. 密钥")
 def command(*, port: int, secret: str) -> None:
     """Answer as an identity provider would, and believe whoever is typed. Never for a board at work. 模拟身份提供方"""

@@ -175,7 +175,7 @@ PHRASES: Final[dict[str, Text]] = {
     ),
     "reason": Text("原因", "Reason"),
     "for_hours": Text("时长", "For"),
-    "hours": Text("小时", "hours"),
+    "hours": Text("小时", "h"),
     "end": Text("结束静音", "End it"),
     "no_silences": Text("没有静音", "No silence is in force"),
     "where": Text("站点或入口", "Site or entrance"),

@@ -27,7 +27,7 @@ STEPS: Final[dict[Step, Text]] = {
     "staff": Text("工作人员将为您核验", "A member of staff will help you"),
     "recheck": Text("请靠近测温处，再测一次", "Please come closer to the thermometer and try again"),
     "refresh": Text("请刷新您的码，再出示一次", "Please refresh your code and show it again"),
-    "on_duty": Text("工作人员签到签离已记录", "Staff check-in or check-out noted"),
+    "on_duty": Text("工作人员签到或签退已记录", "Staff check-in or check-out noted"),
 }
 
 # What a face says when nothing more is known.
@@ -58,7 +58,7 @@ WARNINGS: Final[dict[Warn, Text]] = {
 }
 
 STATES: Final = ("ready", "measure", "free", "identify", "greeting", "closed")  # that are a face by themselves
-PART: Final = Text("已读取第 {} 部分，共 {} 部分", "Part {} of {} read; please show the next")
+PART: Final = Text("已读取第{}部分，共{}部分", "Part {} of {} read; please show the next")
 
 
 def kind(shown: Shown) -> Kind:

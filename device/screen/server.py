@@ -12,7 +12,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from device.kin import belong_to
@@ -62,7 +62,7 @@ class Screen:
         """Return the pages, answered only under these names: a page elsewhere cannot be made to look like ours."""
         return Starlette(
             routes=[
-                *(Route(path, _file(PAGE / name)) for path, name in FILES.items()),
+                *serving.files(PAGE, FILES),
                 Route("/shown", self._follow),
                 Route("/live.jpg", self._live),
             ],
@@ -96,13 +96,6 @@ class Screen:
             return Response(status_code=404)
         jpeg = self._preview.look()
         return Response(jpeg, media_type="image/jpeg") if jpeg else Response(status_code=204)
-
-
-def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
-    async def page(_: Request) -> Response:
-        return FileResponse(path)
-
-    return page
 
 
 def is_loopback(host: str) -> bool:

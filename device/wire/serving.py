@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 
 import uvicorn
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 END_S = 10.0  # seconds a thread may take to answer what was asked and end
@@ -29,6 +34,18 @@ def server(app: ASGIApp, *, at_once: int | None = None, goodbye_s: int | None = 
             timeout_graceful_shutdown=goodbye_s,
         )
     )
+
+
+def files(folder: Path, names: Mapping[str, str]) -> list[Route]:
+    """Return routes that answer with files of a folder, as they are: a path to ask for, and the file's name."""
+    return [Route(path, _file(folder / name)) for path, name in names.items()]
+
+
+def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
+    async def page(_: Request) -> Response:
+        return FileResponse(path)
+
+    return page
 
 
 class Serving:

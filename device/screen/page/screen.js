@@ -17,6 +17,7 @@ let said = null; // what the gate says
 let heardAt = 0;
 let chosen = ""; // a language, by the button
 let chosenAt = 0;
+let painted = "";
 let sound = null;
 let seenAt = -Infinity; // when there last was a picture, or none was wanted
 
@@ -32,6 +33,9 @@ function paragraphs(place, lines) {
 function paint(face) {
   const mine = tongue();
   const other = mine === "zh" ? "en" : "zh";
+  const told = JSON.stringify([mine, face]);
+  if (told === painted) return; // what is written anew is read out anew
+  painted = told;
   const fresh = document.body.dataset.kind !== face.kind;
   document.documentElement.lang = mine;
   document.body.dataset.kind = face.kind;
@@ -40,11 +44,12 @@ function paint(face) {
   element("hint").toggleAttribute("hidden", !face.hint);
   if (face.hint) element("hint").firstElementChild.setAttribute("href", `#${face.hint}`);
   element("title").textContent = face[mine].title;
-  element("title").lang = mine;
+  element("title").lang = element("lines").lang = mine;
   paragraphs(element("lines"), face[mine].lines);
   paragraphs(element("other"), [face[other].title, ...face[other].lines]);
   element("other").lang = other;
-  element("warnings").textContent = [...face[mine].warnings, ...face[other].warnings].join("   ");
+  element("warnings").replaceChildren(...[mine, other].map((lang) =>
+    Object.assign(document.createElement("span"), { lang, textContent: face[lang].warnings.join(" · ") })));
   element("warnings").toggleAttribute("hidden", face[mine].warnings.length === 0);
   element("language").textContent = mine === "zh" ? "English" : "中文";
   element("language").lang = other;
