@@ -6,6 +6,7 @@ import difflib
 import importlib
 import io
 import logging
+import os
 import sqlite3
 import sys
 from typing import Any, Final
@@ -55,6 +56,9 @@ CHAPTERS: Final[dict[str, dict[str, Word]]] = {
 COMMANDS: Final = {word: found for chapter in CHAPTERS.values() for word, found in chapter.items()}
 
 
+SERVICE: Final = "INVOCATION_ID"  # systemd sets it: whoever reads its journal was not there, and wants to know where
+
+
 class Rooms(click.Group):
     """Commands are imported when they are asked for, so that a gate needs nothing of the controller's."""
 
@@ -102,7 +106,8 @@ class Rooms(click.Group):
         try:
             return super().main(*args, **more)
         except (OSError, sqlite3.Error) as error:
-            logging.getLogger(__name__).debug("ended by", exc_info=error)
+            level = logging.ERROR if SERVICE in os.environ else logging.DEBUG
+            logging.getLogger(__name__).log(level, "ended by", exc_info=error)
             click.ClickException(_unforeseen(error)).show()
             sys.exit(1)
 
