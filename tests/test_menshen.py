@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import pytest
@@ -94,15 +95,16 @@ def test_a_database_that_fails_midway_is_one_line(config: Path) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else for a moment")
-def test_a_database_of_somebody_else_says_whose(config: Path) -> None:
-    database = config.with_name("controller.db")
-    for folder in (config.parent, *config.parent.parents[:3]):
-        folder.chmod(0o755)
-    os.seteuid(65534)
-    try:
-        with pytest.raises(StoreError, match=r"Permission denied; it is root's: sudo -u root menshen"):
-            open_to_write(database)
-        with pytest.raises(StoreError, match=r"it is root's: sudo -u root menshen"):
-            open_to_read(database)
-    finally:
-        os.seteuid(0)
+def test_a_database_of_somebody_else_says_whose() -> None:
+    with TemporaryDirectory() as folder:  # one that everybody may enter, unlike pytest's own
+        Path(folder).chmod(0o755)
+        database = Path(folder) / "controller.db"
+        Store(database).close()
+        os.seteuid(65534)
+        try:
+            with pytest.raises(StoreError, match=r"Permission denied; it is root's: sudo -u root menshen"):
+                open_to_write(database)
+            with pytest.raises(StoreError, match=r"it is root's: sudo -u root menshen"):
+                open_to_read(database)
+        finally:
+            os.seteuid(0)
