@@ -29,6 +29,7 @@ from controller.store import Store
 from controller.web.process import Web
 from device.settings import SettingsError, example
 from device.wire.link import Link, LinkChanged, LinkSaid
+from device.wire.systemd import Systemd
 from device.wire.threads import Fallen
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Controller:
         homeassistant = _homeassistant(config)
         self.outlets: list[Outlet] = [each for each in (self.notifiers, self.meter, homeassistant) if each]
         self.fallen = Fallen()
+        self._systemd = Systemd()
         self.desk = Desk(
             store=self.store,
             rules=config.rules,
@@ -71,6 +73,7 @@ class Controller:
             retention_days=config.store.retention_days,
             people=config.people,
             pace=self.meter.pace.note if self.meter else None,
+            alive=lambda: self._systemd.say("WATCHDOG=1"),
         )
 
     def _heard(self, said: LinkSaid) -> None:
@@ -89,9 +92,11 @@ class Controller:
         self.link.start()
         for each in self.outlets:
             each.start()
+        self._systemd.say("READY=1")  # whether or not there is a broker yet
         try:
             self.desk.run()
         finally:
+            self._systemd.say("STOPPING=1")
             for each in self.outlets:
                 each.stop()
             self.link.stop()

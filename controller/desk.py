@@ -82,6 +82,7 @@ class Desk:
         clock: Callable[[], datetime] = now,
         people: PeopleSection = PEOPLE,
         pace: Callable[[int, float], None] | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._rules = rules
@@ -92,6 +93,7 @@ class Desk:
         self._watch = watch
         self._clock = clock
         self._pace = pace
+        self._alive = alive
         self._return_s = max(return_s, rules.offline_grace_s)
         self._quarantine = Quarantine(store)
         self._retention = Retention(store, retention_days)
@@ -192,6 +194,7 @@ class Desk:
             self._policy()
             self._retention.look(at)
             self._ticked_at = time.monotonic()
+            self._alive()
 
     def _miss(self, at: datetime) -> None:
         """Call a gate offline that was online and did not come back: a new broker knows nothing of its last will."""
