@@ -22,6 +22,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from device.wire.client import Client
+
 log = logging.getLogger(__name__)
 
 LARGEST = 268_435_455  # MQTT: bytes of any packet at all
@@ -102,7 +104,7 @@ class Link:
         self._reason = ""  # why there is no connection, as last logged
         self._refused: set[str] = set()  # topics on which too much was to be said
         self._largest = LARGEST  # bytes of a packet this broker takes; it ends the connection of who sends more
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
+        client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
         self._tls: ssl.SSLContext | None = None
         self._denied = False
         self._over = threading.Event()
