@@ -10,15 +10,16 @@ import paho.mqtt.client as mqtt
 from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.exception import MalformedPacket
 
 from controller.broker import Broker
-from device.wire.client import Client, Piecewise
+from device.wire.client import Client, Piecewise, read
 from device.wire.link import Heard, Link, LinkSaid
 from device.wire.messages import MAX_PAYLOAD
 from tests.attacker import packet, text
 from tests.bystanders import PATIENCE_S, wait
 
-words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=300)
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff"), max_size=300)
 pairs = st.tuples(words, words).map(lambda pair: b"\x26" + text(pair[0]) + text(pair[1]))
 others = st.sampled_from([b"\x02\0\0\0\x09", b"\x01\1", b"\x03" + text("json"), b"\x7f"])
 
@@ -55,22 +56,33 @@ def both(head: int, body: bytes) -> tuple[Any, Any]:
 @given(
     st.sampled_from([0x30, 0x31, 0x32, 0x33, 0x3A]),
     st.text("abcdefgh/+中", min_size=1, max_size=200),
-    st.lists(pairs | others, max_size=6),
+    st.tuples(st.lists(pairs, max_size=5), st.lists(others, max_size=2, unique=True)).map(lambda two: two[0] + two[1]),
     st.binary(max_size=300),
 )
 def test_what_is_published_is_read_as_paho_reads_it(head: int, topic: str, said: list[bytes], payload: bytes) -> None:
     mid = b"\0\7" if head & 6 else b""
-    ours, paho = both(head, text(topic) + mid + properties(said) + payload)
+    body = text(topic) + mid + properties(said) + payload
+    ours, paho = both(head, body)
     assert ours == paho
+    assert (read(body, head >> 1 & 3) is None) == (b"\x7f" in said), "what is as it should be is read fast"
 
 
-@given(st.binary(max_size=40), st.data())
-def test_what_is_broken_is_left_to_paho(noise: bytes, data: st.DataObject) -> None:
-    whole = bytearray(text("menshen/expo/north/scan") + properties([b"\x26" + text("seq") + text("1")]) + b"{}")
-    at = data.draw(st.integers(0, len(whole)))
-    whole[at : at + len(noise)] = noise
-    ours, paho = both(0x30, bytes(whole[: data.draw(st.integers(0, len(whole)))]))
-    assert ours == paho
+WHOLE = text("ab/scan") + properties([b"\x26" + text("seq") + text("1")]) + b"{}"
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.one_of(st.integers(0, 40), st.integers(0, 255)), st.integers(0, len(WHOLE)))
+def test_what_is_broken_is_left_to_paho(at: int, byte: int, length: int) -> None:
+    for body in (WHOLE[:at] + bytes([byte]) + WHOLE[at + 1 :], WHOLE[:length]):
+        ours, paho = both(0x30, body)
+        assert ours == paho
+
+
+def test_no_letter_of_a_gate_ends_the_connection() -> None:
+    said = [b"\x26" + text("spool") + text("\ufeff"), b"\x03" + text("json")]
+    odd = text("menshen/expo/north/scan") + properties(said) + b"{}"
+    ours, paho = both(0x30, odd)
+    assert ours[0][-1] == [("spool", "\ufeff")]
+    assert paho is MalformedPacket
 
 
 @given(st.lists(st.binary(min_size=1, max_size=2000), max_size=20), st.lists(st.integers(1, 900), min_size=1))
@@ -91,8 +103,8 @@ def test_thousands_of_messages_large_and_small_come_whole_and_in_order(broker: B
     inbox: queue.SimpleQueue[LinkSaid] = queue.SimpleQueue()
     ear = Link(broker.wire, name="ear", hear=("menshen/#",), put=inbox.put)
     mouth = Link(broker.wire, name="mouth", hear=(), put=lambda _said: None)
-    for each in (ear, mouth):
-        each.start()
+    for link in (ear, mouth):
+        link.start()
     wait(lambda: ear.up and mouth.up)
     inbox.get(timeout=PATIENCE_S)
     said = [(b"%d " % number) * (1 + number * 7919 % (MAX_PAYLOAD // 8)) for number in range(3000)]

@@ -16,6 +16,8 @@ from paho.mqtt.enums import MQTTErrorCode
 PIECE: Final = 65536  # bytes read at once
 AT_ONCE: Final = 500  # messages, before what waits to be said has its turn
 USER_PROPERTY: Final = 0x26
+SHORT: Final = {0x01: 1, 0x02: 4}  # bytes of other properties, which tell us nothing: payload format, message expiry
+STRINGS: Final = (0x03, 0x08, 0x09)  # content type, response topic, correlation data
 LONG: Final = 128  # a length from here on takes more than one byte
 
 
@@ -57,7 +59,10 @@ class Published(NamedTuple):
 
 
 def read(packet: bytes, qos: int) -> Published | None:
-    """Read a PUBLISH that has no properties but the user's; None: paho has to say what it is."""
+    """Read a PUBLISH and what its sender says beside the payload; None: paho has to say what it is.
+
+    U+FEFF is a letter like any other: paho ends the connection over it, so that any gate could end the controller's.
+    """
     try:
         at = 2 + int.from_bytes(packet[:2], "big")
         topic, mid = packet[2:at], 0
@@ -70,11 +75,17 @@ def read(packet: bytes, qos: int) -> Published | None:
                 return None
         end, pairs = at + size, []
         while at < end:
-            if packet[at] != USER_PROPERTY:
+            kind, at = packet[at], at + 1
+            if kind == USER_PROPERTY:
+                name, at = _text(packet, at)
+                value, at = _text(packet, at)
+                pairs.append((name, value))
+            elif kind in STRINGS:
+                at += 2 + int.from_bytes(packet[at : at + 2], "big")
+            elif kind in SHORT:
+                at += SHORT[kind]
+            else:
                 return None
-            name, at = _text(packet, at + 1)
-            value, at = _text(packet, at)
-            pairs.append((name, value))
     except (IndexError, UnicodeDecodeError):
         return None
     return Published(topic, mid, pairs, packet[at:]) if at == end <= len(packet) else None
@@ -83,7 +94,7 @@ def read(packet: bytes, qos: int) -> Published | None:
 def _text(packet: bytes, at: int) -> tuple[str, int]:
     begin = at + 2
     end = begin + (packet[at] << 8) + packet[at + 1]
-    if end > len(packet):
+    if end > len(packet) or 0 in packet[begin:end]:
         raise IndexError
     return packet[begin:end].decode(), end
 
