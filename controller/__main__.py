@@ -6,6 +6,7 @@ import logging
 import queue
 import signal
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from controller.oidc import emulated
 from controller.porter import Porter
 from controller.sentry import broker, refusals
 from controller.store import Store
+from controller.turns import Turns
 from controller.web.process import Web
 from device.settings import SettingsError, example
 from device.wire.link import Link, LinkChanged, LinkSaid
@@ -33,6 +35,8 @@ from device.wire.systemd import Systemd
 from device.wire.threads import Fallen
 
 log = logging.getLogger(__name__)
+
+SWITCH_S = 0.001  # after which one thread lets another in, 5 ms unless set: whoever reads must keep up with the broker
 
 
 class Outlet(Protocol):
@@ -56,7 +60,8 @@ class Controller:
         self.inbox: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
         self.porter = _porter(config, self.inbox.put)
         self.store = Store(Path(config.store.path))
-        self.link = Link(config.wire, name="controller", hear=("menshen/#",), put=self._heard)
+        turns = Turns()
+        self.link = Link(config.wire, name="controller", hear=("menshen/#",), put=self._heard, admit=turns.admit)
         self.notifiers = Notifiers(config.notify, Path(config.store.path))
         self.meter = _meter(config, self.notifiers, self.inbox.qsize)
         homeassistant = _homeassistant(config)
@@ -69,6 +74,7 @@ class Controller:
             alerts=config.alerts,
             inbox=self.inbox,
             say=self.link.say,
+            turns=turns,
             watch=self._dead,
             retention_days=config.store.retention_days,
             people=config.people,
@@ -142,6 +148,7 @@ def controller() -> None:
 def run(*, config: Config) -> None:
     """Keep events and raise alerts until stopped. 开始接收事件和告警"""
     try:
+        sys.setswitchinterval(SWITCH_S)
         built = Controller(config)
     except (AuthorityError, StoreError, SettingsError) as error:
         raise click.ClickException(str(error)) from error

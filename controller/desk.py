@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -83,6 +83,7 @@ class Desk:
         people: PeopleSection = PEOPLE,
         pace: Callable[[int, float], None] | None = None,
         alive: Callable[[], None] = lambda: None,
+        turns: Turns | None = None,
     ) -> None:
         self._store = store
         self._rules = rules
@@ -107,7 +108,7 @@ class Desk:
         self._told: set[int] = set()  # entrances whose status was heard on this connection
         self._policy_said: dict[Place, int] = {}
         self._attempts = Attempts()
-        self._turns = Turns()
+        self._turns = Turns() if turns is None else turns  # an empty one is false
         self._next: tuple[LinkChanged | None] | None = (
             None  # what the inbox had after all that waits; None in it: the end
         )
@@ -123,10 +124,9 @@ class Desk:
         """Work off one batch; what came before a change of the connection, or before the end, is worked off first."""
         if self._next is None:
             self._take()
-        heard = self._turns.take()
         tick = time.monotonic() - self._ticked_at >= TICK_S
-        if heard or tick:
-            self._work(heard, tick=tick)
+        if self._turns or tick:
+            self._work(self._turns.take(), tick=tick)
         if self._next is None or self._turns:
             return True
         (said,), self._next = self._next, None
@@ -166,14 +166,17 @@ class Desk:
             self._return_by = None
             self._told.clear()
 
-    def _work(self, heard: list[Heard], *, tick: bool) -> None:
-        at, began = self._clock(), time.monotonic()
+    def _work(self, heard: Iterable[Heard], *, tick: bool) -> None:
+        at, began, count = self._clock(), time.monotonic(), 0
         with self._store.transaction():
             intake = Intake(
                 self._store, self._quarantine, rules=self._rules, at=at, people=self._people, tries=self._tries
             )
-            for each in heard:
+            for count, each in enumerate(heard, 1):  # noqa: B007 looked at in the end
                 intake.hear(each)
+            if tick:
+                for gate, times in self._turns.refused().items():
+                    intake.refuse(gate, times)
             intake.keep()
             self._told |= intake.told
             self._miss(at)
@@ -189,7 +192,7 @@ class Desk:
             self._clear(intake.alerts)
             self._sites.tell(intake.elsewhere, at)
         if self._pace:
-            self._pace(len(heard), time.monotonic() - began)
+            self._pace(count, time.monotonic() - began)
         if tick:
             self._policy()
             self._retention.look(at)

@@ -42,6 +42,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     refused: Run | None = None  # what the broker refused; the reason is a kind
     takeovers: Run | None = None  # a second connection with the same key took the place of the first
     quarantined: Run | None = None
+    flood: Run | None = None  # messages that were more than an entrance has
     unscanned: Run | None = None  # who went through with nothing granted; the reason is the event's type
     conflict: Run | None = None  # codes let in here that were in already; the reason is through which entrance
     inside: int = 0  # of the whole site

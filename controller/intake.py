@@ -133,6 +133,16 @@ class Intake:
             self._quarantine.put(heard, str(error), self._at)
             self._foreign(heard.topic, harmless(str(error)))
 
+    def refuse(self, gate: str, times: int) -> None:
+        """Count what was not let in of a gate, by what its topics begin with."""
+        try:
+            place, _ = parse_topic(f"{gate}/")
+        except MessageError:
+            return
+        entrance = self._store.entrance(place)
+        self.touched.add(entrance)
+        self._course(place, entrance).go_on("flood", "", self._at, self._at, times)
+
     def keep(self) -> None:
         """Write what was gathered."""
         self._store.keep(self._rows, [Spool(each.id, each.committed, each.lost) for each in self.spools.values()])

@@ -266,6 +266,7 @@ def _facts(
         stale=_open_fault(row["health"], "stale_trust"),
         abnormal=runs.get("abnormal"),
         quarantined=runs.get("quarantined"),
+        flood=runs.get("flood"),
         unscanned=runs.get("unscanned"),
         conflict=runs.get("conflict"),
         faults=_faults(row["health"]),

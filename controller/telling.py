@@ -68,6 +68,7 @@ ALERTS: Final[dict[str, Text]] = {
     "gate_fault": Text("设备故障", "gate fault"),
     "config_drift": Text("策略未生效", "policy not in force"),
     "silent_entrance": Text("长时间无事件", "silent entrance"),
+    "flooding": Text("消息泛滥", "flooding"),
     "notifier_failed": Text("通知渠道故障", "notifier failed"),
 }
 REFUSALS: Final[dict[str, Text]] = rules.REFUSED | {

@@ -117,3 +117,36 @@ def test_thousands_of_messages_large_and_small_come_whole_and_in_order(broker: B
             assert (got.payload, got.headers) == (each, {"seq": str(len(each))})
     for link in (ear, mouth):
         link.stop()
+
+
+def test_what_is_not_admitted_does_not_come_and_each_is_asked_about_once(broker: Broker) -> None:
+    inbox: queue.SimpleQueue[LinkSaid] = queue.SimpleQueue()
+    asked: list[str] = []
+
+    def admit(topic: str) -> bool:
+        asked.append(topic)
+        return "loud" not in topic
+
+    ear = Link(broker.wire, name="ear", hear=("menshen/#",), put=inbox.put, admit=admit)
+    mouth = Link(broker.wire, name="mouth", hear=(), put=lambda _said: None)
+    for link in (ear, mouth):
+        link.start()
+    wait(lambda: ear.up and mouth.up)
+    inbox.get(timeout=PATIENCE_S)
+    said = [
+        (("loud", "loud", "loud-2", "north", "south")[number * 7 % 5], b"%d " % number * (number * 7919 % 700))
+        for number in range(3000)
+    ]
+    for number in range(0, len(said), 200):
+        for name, payload in said[number : number + 200]:
+            assert mouth.say(f"menshen/expo/{name}/scan", payload, qos=number // 200 % 2, headers={"seq": "1"})
+        for name, payload in said[number : number + 200]:
+            if "loud" not in name:
+                got = inbox.get(timeout=PATIENCE_S)
+                assert isinstance(got, Heard)
+                assert (got.topic, got.payload) == (f"menshen/expo/{name}/scan", payload)
+    wait(lambda: len(asked) == len(said))
+    assert asked == [f"menshen/expo/{name}/scan" for name, _ in said]
+    for link in (ear, mouth):
+        link.stop()
+    assert inbox.empty()

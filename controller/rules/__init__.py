@@ -19,7 +19,7 @@ from controller.rules.gates import (
     stale_trust,
     tamper,
 )
-from controller.rules.keys import REFUSED, cloned_gate, unauthorized_client, unknown_entrance
+from controller.rules.keys import REFUSED, cloned_gate, flooding, unauthorized_client, unknown_entrance
 from controller.rules.surroundings import crowding, poster_foreign, poster_unreadable
 from controller.rules.way import (
     UNSCANNED,
@@ -40,7 +40,7 @@ RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
         unauthorized_client, quarantine, fire, tamper,
         crowding, poster_unreadable, poster_foreign, unscanned_passage, held_open, over_capacity, passback_conflict,
         repeated_abnormal, temperature_high, low_scan_rate, granted_not_passed, gate_fault, config_drift,
-        silent_entrance,
+        silent_entrance, flooding,
     )
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ relies on are named here and nowhere else; `tests/test_client.py` compares what 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +16,8 @@ from paho.mqtt.enums import MQTTErrorCode
 
 PIECE: Final = 65536  # bytes read at once
 AT_ONCE: Final = 500  # messages, before what waits to be said has its turn
+PUBLISH: Final = 0x30  # with QoS 0
+SMALLEST: Final = 8  # bytes from which its length and that of its topic can be read, and more
 USER_PROPERTY: Final = 0x26
 SHORT: Final = {0x01: 1, 0x02: 4}  # bytes of other properties, which tell us nothing: payload format, message expiry
 STRINGS: Final = (0x03, 0x08, 0x09)  # content type, response topic, correlation data
@@ -43,6 +46,22 @@ class Piecewise:
     def left(self) -> int:
         """How many bytes are here already."""
         return len(self._piece) - self._at
+
+    def skip(self, unwanted: Callable[[bytes], bool]) -> None:
+        """Leave out PUBLISH packets of QoS 0, as many as are here whole and by their topics unwanted."""
+        piece, at = self._piece, self._at
+        while at + SMALLEST <= len(piece) and piece[at] & 0xF6 == PUBLISH:
+            begin, size, shift = at + 1, piece[at + 1] & 127, 7
+            while piece[begin] >= LONG and begin < at + 4:
+                begin += 1
+                size |= (piece[begin] & 127) << shift
+                shift += 7
+            begin += 1
+            topic = begin + 2 + (piece[begin] << 8) + piece[begin + 1]
+            if begin + size > len(piece) or topic > begin + size or not unwanted(piece[begin + 2 : topic]):
+                break
+            at = begin + size
+        self._at = at
 
     def pending(self) -> int:
         """Return how many bytes `select` does not know of; TLS keeps some as well."""
@@ -102,6 +121,9 @@ def _text(packet: bytes, at: int) -> tuple[str, int]:
 class Client(mqtt.Client):
     """Reads as paho's does, and faster."""
 
+    admit: Callable[[str], bool] = staticmethod(lambda _topic: True)  # whether a message is wanted, by its topic
+    _asked = False  # and the next is
+
     def _create_socket(self) -> Any:
         return Piecewise(super()._create_socket())
 
@@ -111,13 +133,26 @@ class Client(mqtt.Client):
         for _ in range(AT_ONCE):
             if done or not (isinstance(self._sock, Piecewise) and self._sock.left):
                 break
-            done = super().loop_read(max_packets)
+            if not self._in_packet["command"]:
+                self._sock.skip(self._unwanted)
+            if self._sock.left:
+                done = super().loop_read(max_packets)
         return done
 
+    def _unwanted(self, topic: bytes) -> bool:
+        """Ask whether a message is wanted; one that is comes next, and nobody is asked again."""
+        self._asked = self.admit(topic.decode(errors="replace"))
+        return not self._asked
+
     def _handle_publish(self) -> MQTTErrorCode:
-        head = self._in_packet["command"]
+        head, packet = self._in_packet["command"], bytes(self._in_packet["packet"])
         qos = head >> 1 & 3
-        said = read(bytes(self._in_packet["packet"]), qos) if qos <= 1 else None
+        begin = 2 + int.from_bytes(packet[:2], "big")
+        unwanted = not self._asked and qos <= 1 and self._unwanted(packet[2:begin])
+        self._asked = False
+        if unwanted:
+            return self._done(qos, int.from_bytes(packet[begin : begin + 2], "big"))
+        said = read(packet, qos) if qos <= 1 else None
         if said is None:
             return super()._handle_publish()
         message = mqtt.MQTTMessage(mid=said.mid, topic=said.topic)
@@ -125,4 +160,7 @@ class Client(mqtt.Client):
         message.payload = said.payload
         message.properties = SimpleNamespace(UserProperty=said.pairs)  # type: ignore[assignment]
         self._handle_on_message(message)
-        return self._send_puback(said.mid) if qos else MQTTErrorCode.MQTT_ERR_SUCCESS
+        return self._done(qos, said.mid)
+
+    def _done(self, qos: int, mid: int) -> MQTTErrorCode:
+        return self._send_puback(mid) if qos else MQTTErrorCode.MQTT_ERR_SUCCESS

@@ -82,7 +82,8 @@ class Will:
 class Link:
     """Keeps one connection up. `put` is called from its thread and must not block.
 
-    `as_published` also marks what is retained from now on, not only what was retained before we listened.
+    `as_published` also marks what is retained from now on, not only what was retained before we listened. What `admit`
+    does not let in, by its topic, is as if it had been lost.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Link:
         put: Callable[[LinkSaid], None],
         will: Will | None = None,
         as_published: bool = False,
+        admit: Callable[[str], bool] | None = None,
     ) -> None:
         self._wire = wire
         self._hear = hear
@@ -105,6 +107,7 @@ class Link:
         self._refused: set[str] = set()  # topics on which too much was to be said
         self._largest = LARGEST  # bytes of a packet this broker takes; it ends the connection of who sends more
         client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
+        client.admit = admit or client.admit
         self._tls: ssl.SSLContext | None = None
         self._denied = False
         self._over = threading.Event()
