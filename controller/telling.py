@@ -84,6 +84,7 @@ STYLES: Final[dict[str, str]] = {
     "refer": "yellow", "not_passed": "yellow", "check_out": "yellow", "warning": "yellow",
     "handover": "cyan", "missed": "red", "obeyed": "cyan", "refused": "yellow",
     "refuse": "red", "forced": "red", "tailgated": "red", "unstaffed": "red", "raised": "red", "critical": "bold red",
+    "info": "cyan",
 }  # fmt: skip
 
 

@@ -215,6 +215,21 @@ def test_an_alert_and_its_end_are_told_once_each_through_apprise(scene: Scene, p
     assert json.loads(phone.said[1][1])["type"] == "success"
 
 
+def test_a_silenced_alert_is_told_when_the_silence_ends_and_it_is_still_open(scene: Scene, phone: Answering) -> None:
+    (send,) = addresses(route(urls=secret(scene.folder, json_url(phone))))
+    for kind in ("fire", "tamper"):
+        scene.open(kind)
+    number = scene.store.silence("guard 7", "the contact is mended", now() + timedelta(hours=1), kind="fire")
+    over = scene.store.silence("guard 7", "a trial", now() + timedelta(seconds=0.3), kind="tamper")
+    postman = scene.postman(send, language="en")
+    wait(lambda: postman.record.sent == 1)  # as soon as that silence ran out by itself
+    assert over > number
+    assert phone.titles() == ["[critical] expo/north: tamper"]
+    scene.store.end_silence(number, "guard 7")
+    wait(lambda: postman.record.sent == 2)
+    assert phone.titles()[1:] == ["[critical] expo/north: fire"]
+
+
 def test_ntfy_is_told_on_its_topic(scene: Scene, phone: Answering) -> None:
     (send,) = addresses(route(urls=secret(scene.folder, f"ntfy://127.0.0.1:{phone.port}/guards")))
     scene.open()

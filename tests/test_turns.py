@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.turns import BATCH, BATCH_S, SHARE, WAITING, Turns
@@ -96,6 +96,7 @@ def test_many_gates_all_come_to_their_turn() -> None:
     assert len(seen) == len(places)
 
 
+@settings(deadline=None)  # an instant is not what is tested
 @given(st.lists(st.tuples(st.sampled_from(["north", "south", "west"]), st.integers(1, 400)), max_size=12))
 def test_within_a_gate_the_order_stays_and_nothing_is_lost_below_the_limit(bursts: list[tuple[str, int]]) -> None:
     turns, put, got, number = Turns(), dict[str, list[bytes]](), dict[str, list[bytes]](), 0
