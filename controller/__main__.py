@@ -75,6 +75,7 @@ class Controller:
             inbox=self.inbox,
             say=self.link.say,
             turns=turns,
+            failing=self.notifiers.failing,
             watch=self._dead,
             retention_days=config.store.retention_days,
             people=config.people,

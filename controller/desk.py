@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -84,6 +84,7 @@ class Desk:
         pace: Callable[[int, float], None] | None = None,
         alive: Callable[[], None] = lambda: None,
         turns: Turns | None = None,
+        failing: Callable[[], Mapping[Place, datetime]] = dict,
     ) -> None:
         self._store = store
         self._rules = rules
@@ -95,6 +96,8 @@ class Desk:
         self._clock = clock
         self._pace = pace
         self._alive = alive
+        self._ask_failing = failing
+        self._failing: Mapping[Place, datetime] = {}  # notifiers that do not get through, and since when
         self._return_s = max(return_s, rules.offline_grace_s)
         self._quarantine = Quarantine(store)
         self._retention = Retention(store, retention_days)
@@ -177,6 +180,9 @@ class Desk:
             if tick:
                 for gate, times in self._turns.refused().items():
                     intake.refuse(gate, times)
+                self._failing = self._ask_failing()
+                for place in self._failing:
+                    self._store.entrance(place)
             intake.keep()
             self._told |= intake.told
             self._miss(at)
@@ -237,9 +243,14 @@ class Desk:
             )
 
     def _known(self, facts: Facts) -> Facts:
-        """Add what the broker refused and what is known of the site, which the store does not know of an entrance."""
+        """Add what the store does not know of a place: what the broker refused, the site, how a notifier does."""
         refused, takeovers = self._attempts.refused.get(facts.place), self._attempts.takeovers.get(facts.place)
-        return msgspec.structs.replace(self._sites.known(facts), refused=refused, takeovers=takeovers)
+        return msgspec.structs.replace(
+            self._sites.known(facts),
+            refused=refused,
+            takeovers=takeovers,
+            failing_since=self._failing.get(facts.place),
+        )
 
     def _greet(self) -> None:
         """Say where every spool stands and what is open, so that gates and people can go on."""

@@ -10,6 +10,7 @@ from msgspec import Struct
 from controller.config import RulesSection
 from device.wire.messages import OpenFault, Place, Staffing, Text
 
+OURS: Final = "controller"  # the site of what is the controller's own
 LONGEST_REASON: Final = 40  # characters of a reason that no word is known for
 LONGEST_DETAIL: Final = 200  # characters of what a gate says of a fault
 RATE_WINDOW: Final = timedelta(hours=1)  # in which passages are counted
@@ -59,6 +60,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     without_scan: int = 0  # of these, without
     without_scan_since: datetime | None = None  # about when the first of these was
     behind_since: datetime | None = None  # since when it should hold a policy that it does not hold
+    failing_since: datetime | None = None  # of a notifier: since when it does not get through
     behind_why: str = ""  # as the gate says
 
 
