@@ -19,6 +19,7 @@ from controller.alerts import Changes, Key, compare, overdue, quiet
 from controller.attempts import Attempts
 from controller.config import AlertsSection, PeopleSection, RulesSection
 from controller.database import now
+from controller.digest import digests
 from controller.facts import Facts
 from controller.intake import PEOPLE, Intake, happened
 from controller.notify import Crier, Say
@@ -290,7 +291,9 @@ class Desk:
     def _announce(self, only: Collection[int] | None, at: datetime) -> None:
         """Let people know what became of the alerts, also by another program's hand."""
         if only is None:
-            self._crier.tell(self._store.open_alerts(at=at).values(), None, time.monotonic())
+            alerts = self._store.open_alerts(at=at).values()
+            self._crier.tell(alerts, None, time.monotonic())
+            self._crier.sum_up(digests(alerts, {place.site for place in self._store.registered()}))
             self._crier.head(self._store.journal_head())
         elif only:
             places = [facts.place for facts in self._store.facts(at, only).values()]

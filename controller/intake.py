@@ -14,6 +14,7 @@ import msgspec
 from controller.config import PeopleSection, RulesSection
 from controller.courses import counts, slot, unscanned
 from controller.database import stamp
+from controller.digest import is_digest
 from controller.journal import TOPIC as JOURNAL
 from controller.quarantine import Quarantine
 from controller.rules import reason_of
@@ -157,7 +158,7 @@ class Intake:
             self._store.walk({key: (each, self._unscanned[key]) for key, each in self._walks.items()}, self._at)
 
     def _hear(self, heard: Heard) -> None:
-        if heard.topic == JOURNAL:
+        if heard.topic == JOURNAL or is_digest(heard.topic):
             return
         place, word = parse_topic(heard.topic)
         if word in OURS or word.startswith((COMMAND, REPLY)):  # what became of a command comes as an event as well

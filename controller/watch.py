@@ -14,6 +14,7 @@ from rich.text import Text as Line
 
 from controller import telling
 from controller.config import Config, configured
+from controller.digest import is_digest
 from controller.journal import TOPIC as JOURNAL
 from controller.rules import INHIBITED_BY
 from device.wire.link import Heard, Link, LinkChanged, LinkDied, LinkSaid
@@ -50,7 +51,7 @@ class Lines:
 
     def show(self, heard: Heard) -> None:
         """Show a message, if it is one for people."""
-        if heard.topic == JOURNAL:
+        if heard.topic == JOURNAL or is_digest(heard.topic):
             return
         try:
             place, word = parse_topic(heard.topic)
