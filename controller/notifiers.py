@@ -72,7 +72,8 @@ def _address(route: Route, path: Path, number: int, url: str) -> Send:
         return bool(notifier.notify(title=title, body=text, notify_type=apprise.NotifyType(kind), body_format="text"))
 
     short = route.name[:LONGEST_ROUTE].rstrip("-")  # what is said of it stands under its name, which is a place's
-    return Send(f"{short}-{hashlib.sha256(url.encode()).hexdigest()[:8]}", carry)
+    whose = url if short == route.name else f"{route.name} {url}"
+    return Send(f"{short}-{hashlib.sha256(whose.encode()).hexdigest()[:8]}", carry)
 
 
 def placed(settings: NotifySection, database: Path) -> None:
