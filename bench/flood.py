@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import queue
+import socket
 import statistics
 import subprocess
 import sys
@@ -24,13 +25,14 @@ from controller.database import now
 from controller.store import Store
 from device.wire.link import Heard, Link, LinkSaid, Wire
 from device.wire.messages import OLDEST, SEQ, SPOOL, Ack, Alert, Place, Scan, Status, decode, encode, parse_topic
+from tests.attacker import connect, packet, text
 
 QUIET: Final = tuple(Place("expo", f"quiet-{number}") for number in range(4))
 LOUD: Final = Place("expo", "loud")
 PACE_S: Final = 0.05  # between two wrong codes, at one of the quiet gates after another
 AGAIN_S: Final = 1.0  # what is not acknowledged after this is said again, as a gate does
 WINDOW: Final = 256
-RATE: Final = 3000  # events a second of the gate that does not care about acknowledgements
+RATES: Final = (3000, 10_000, 30_000)  # messages a second of a device that does not care about acknowledgements
 
 
 class Taken(NamedTuple):
@@ -55,15 +57,38 @@ def say(link: Link, place: Place, seq: int) -> None:
     link.say(place.topic("scan"), encode(event), headers={SPOOL: event.spool, SEQ: str(seq), OLDEST: "1"})
 
 
+def blurt(wire: Wire, rate: int, over: Flag, said: multiprocessing.Queue[int]) -> None:
+    """Say so many events a second, whatever anybody answers; as bytes made beforehand, so that it costs little here."""
+    with socket.create_connection((wire.host, wire.port)) as broker:
+        broker.sendall(connect("loud"))
+        broker.recv(100)
+        count, began = 0, time.monotonic()
+        while not over.is_set():
+            due = int(rate * (time.monotonic() - began)) - count
+            if due > 0:
+                broker.sendall(b"".join(published(LOUD, count + number) for number in range(1, due + 1)))
+                count += due
+            time.sleep(0.002)
+    said.put(count)
+
+
+def published(place: Place, seq: int) -> bytes:
+    """Return a wrong code as it goes over the wire."""
+    event = scan(place, seq)
+    pairs = {SPOOL: event.spool, SEQ: str(seq), OLDEST: "1"}
+    beside = b"".join(b"\x26" + text(name) + text(value) for name, value in pairs.items())
+    return packet(0x30, text(place.topic("scan")) + packet(0, beside)[1:] + encode(event))
+
+
 def flood(wire: Wire, window: int, over: Flag, said: multiprocessing.Queue[int]) -> None:
-    """Say events as fast as the connection takes them, `window` ahead of what is acknowledged; 0: without a limit."""
+    """Say events as fast as the connection takes them, `window` ahead of what is acknowledged, as a gate does."""
     inbox: queue.SimpleQueue[LinkSaid] = queue.SimpleQueue()
     link = Link(wire, name="loud", hear=(LOUD.topic("ack"),), put=inbox.put)
     link.start()
     while not link.up:
         time.sleep(0.01)
     seq = acked = count = 0
-    began = moved = time.monotonic()
+    moved = time.monotonic()
     while not over.is_set():
         while not inbox.empty():
             heard = inbox.get()
@@ -71,14 +96,12 @@ def flood(wire: Wire, window: int, over: Flag, said: multiprocessing.Queue[int])
                 acked, moved = max(acked, decode(Ack, heard.payload).seq), time.monotonic()
         if time.monotonic() - moved > AGAIN_S:
             seq, moved = acked, time.monotonic()
-        if window and seq >= acked + window:
+        if seq >= acked + window:
             time.sleep(0.001)
             continue
         seq = max(seq, acked) + 1
         say(link, LOUD, seq)
         count += 1
-        if not window:
-            time.sleep(max(0.0, began + count / RATE - time.monotonic()))
     said.put(count)
     link.stop()
 
@@ -138,8 +161,8 @@ def _warm(link: Link, inbox: queue.SimpleQueue[LinkSaid]) -> None:
                     left.discard(parse_topic(heard.topic)[0])
 
 
-def run(seconds: float, window: int | None) -> Taken:
-    """Measure once; None: nobody floods."""
+def run(seconds: float, *, window: int = 0, rate: int = 0) -> Taken:
+    """Measure once, beside a gate with a window, or a device with a rate, or nobody."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         broker = Broker(folder)
@@ -156,19 +179,20 @@ def run(seconds: float, window: int | None) -> Taken:
             command = [sys.executable, "-m", "menshen", "controller", "run", "--config", str(settings)]
             controller = subprocess.Popen(command, stderr=log)
             over, count = multiprocessing.Event(), multiprocessing.Queue()
-            loud = multiprocessing.Process(target=flood, args=(broker.wire, window or 0, over, count))
+            how = (blurt, rate) if rate else (flood, window)
+            loud = multiprocessing.Process(target=how[0], args=(broker.wire, how[1], over, count))
             try:
-                if window is not None:
+                if window or rate:
                     loud.start()
                 time.sleep(3)
                 latencies, again = measure(broker.wire, seconds)
                 over.set()
-                said = count.get(timeout=30) if window is not None else 0
+                said = count.get(timeout=30) if window or rate else 0
             finally:
                 over.set()
                 controller.terminate()
                 controller.wait(timeout=20)
-                if window is not None:
+                if window or rate:
                     loud.join(timeout=20)
                 broker.stop()
         return Taken(latencies, again, said)
@@ -180,12 +204,12 @@ def main(seconds: float) -> None:
     """Measure without a flood, beside a gate that keeps to its window, and beside one that keeps to nothing."""
     click.echo("| beside | alerts | median ms | p95 | p99 | max | said again | flood, events/s |")
     click.echo("|---|---|---|---|---|---|---|---|")
-    for name, window in (
-        ("nobody", None),
-        ("a gate with a backlog, window 256", WINDOW),
-        (f"one that says {RATE}/s whatever comes", 0),
+    for name, window, rate in (
+        ("nobody", 0, 0),
+        (f"a gate with a backlog, window {WINDOW}", WINDOW, 0),
+        *((f"a device that says {rate}/s whatever comes", 0, rate) for rate in RATES),
     ):
-        taken = run(seconds, window)
+        taken = run(seconds, window=window, rate=rate)
         ms = sorted(1000 * each for each in taken.latencies)
         p95, p99 = (ms[min(len(ms) - 1, round(share * len(ms)))] for share in (0.95, 0.99))
         worst, flooded = ms[-1], taken.flood_said / (seconds + 3)

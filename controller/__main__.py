@@ -6,6 +6,7 @@ import logging
 import queue
 import signal
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -26,12 +27,16 @@ from controller.oidc import emulated
 from controller.porter import Porter
 from controller.sentry import broker, refusals
 from controller.store import Store
+from controller.turns import Turns
 from controller.web.process import Web
 from device.settings import SettingsError, example
 from device.wire.link import Link, LinkChanged, LinkSaid
+from device.wire.systemd import Systemd
 from device.wire.threads import Fallen
 
 log = logging.getLogger(__name__)
+
+SWITCH_S = 0.001  # after which one thread lets another in, 5 ms unless set: whoever reads must keep up with the broker
 
 
 class Outlet(Protocol):
@@ -55,22 +60,27 @@ class Controller:
         self.inbox: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
         self.porter = _porter(config, self.inbox.put)
         self.store = Store(Path(config.store.path))
-        self.link = Link(config.wire, name="controller", hear=("menshen/#",), put=self._heard)
+        turns = Turns()
+        self.link = Link(config.wire, name="controller", hear=("menshen/#",), put=self._heard, admit=turns.admit)
         self.notifiers = Notifiers(config.notify, Path(config.store.path))
         self.meter = _meter(config, self.notifiers, self.inbox.qsize)
         homeassistant = _homeassistant(config)
         self.outlets: list[Outlet] = [each for each in (self.notifiers, self.meter, homeassistant) if each]
         self.fallen = Fallen()
+        self._systemd = Systemd()
         self.desk = Desk(
             store=self.store,
             rules=config.rules,
             alerts=config.alerts,
             inbox=self.inbox,
             say=self.link.say,
+            turns=turns,
+            failing=self.notifiers.failing,
             watch=self._dead,
             retention_days=config.store.retention_days,
             people=config.people,
             pace=self.meter.pace.note if self.meter else None,
+            alive=lambda: self._systemd.say("WATCHDOG=1"),
         )
 
     def _heard(self, said: LinkSaid) -> None:
@@ -89,9 +99,11 @@ class Controller:
         self.link.start()
         for each in self.outlets:
             each.start()
+        self._systemd.say("READY=1")  # whether or not there is a broker yet
         try:
             self.desk.run()
         finally:
+            self._systemd.say("STOPPING=1")
             for each in self.outlets:
                 each.stop()
             self.link.stop()
@@ -137,6 +149,7 @@ def controller() -> None:
 def run(*, config: Config) -> None:
     """Keep events and raise alerts until stopped. 开始接收事件和告警"""
     try:
+        sys.setswitchinterval(SWITCH_S)
         built = Controller(config)
     except (AuthorityError, StoreError, SettingsError) as error:
         raise click.ClickException(str(error)) from error

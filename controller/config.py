@@ -97,6 +97,15 @@ class RulesSection(Struct, frozen=True, forbid_unknown_fields=True):
     drift_grace_s: Annotated[
         float, Meta(ge=1, le=86400, description="seconds a gate that is online has to take a new policy")
     ] = 120.0
+    flood_per_minute: Annotated[
+        int,
+        Meta(
+            ge=60, le=1000000, description="events of an entrance in one minute, happening then, beyond which it floods"
+        ),
+    ] = 1200
+    flood_hold_s: Annotated[
+        float, Meta(ge=1, le=86400, description="seconds a flood keeps its alert open after the last message too many")
+    ] = 600.0
     silent_s: Annotated[
         float, Meta(ge=0, le=86400, description="seconds without any event, in open hours, that are an alert; 0: never")
     ] = 14400.0

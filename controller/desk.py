@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,6 +19,7 @@ from controller.alerts import Changes, Key, compare, overdue, quiet
 from controller.attempts import Attempts
 from controller.config import AlertsSection, PeopleSection, RulesSection
 from controller.database import now
+from controller.digest import digests
 from controller.facts import Facts
 from controller.intake import PEOPLE, Intake, happened
 from controller.notify import Crier, Say
@@ -82,6 +83,9 @@ class Desk:
         clock: Callable[[], datetime] = now,
         people: PeopleSection = PEOPLE,
         pace: Callable[[int, float], None] | None = None,
+        alive: Callable[[], None] = lambda: None,
+        turns: Turns | None = None,
+        failing: Callable[[], Mapping[Place, datetime]] = dict,
     ) -> None:
         self._store = store
         self._rules = rules
@@ -92,6 +96,9 @@ class Desk:
         self._watch = watch
         self._clock = clock
         self._pace = pace
+        self._alive = alive
+        self._ask_failing = failing
+        self._failing: Mapping[Place, datetime] = {}  # notifiers that do not get through, and since when
         self._return_s = max(return_s, rules.offline_grace_s)
         self._quarantine = Quarantine(store)
         self._retention = Retention(store, retention_days)
@@ -105,7 +112,7 @@ class Desk:
         self._told: set[int] = set()  # entrances whose status was heard on this connection
         self._policy_said: dict[Place, int] = {}
         self._attempts = Attempts()
-        self._turns = Turns()
+        self._turns = Turns() if turns is None else turns  # an empty one is false
         self._next: tuple[LinkChanged | None] | None = (
             None  # what the inbox had after all that waits; None in it: the end
         )
@@ -121,10 +128,9 @@ class Desk:
         """Work off one batch; what came before a change of the connection, or before the end, is worked off first."""
         if self._next is None:
             self._take()
-        heard = self._turns.take()
         tick = time.monotonic() - self._ticked_at >= TICK_S
-        if heard or tick:
-            self._work(heard, tick=tick)
+        if self._turns or tick:
+            self._work(self._turns.take(), tick=tick)
         if self._next is None or self._turns:
             return True
         (said,), self._next = self._next, None
@@ -164,14 +170,20 @@ class Desk:
             self._return_by = None
             self._told.clear()
 
-    def _work(self, heard: list[Heard], *, tick: bool) -> None:
-        at, began = self._clock(), time.monotonic()
+    def _work(self, heard: Iterable[Heard], *, tick: bool) -> None:
+        at, began, count = self._clock(), time.monotonic(), 0
         with self._store.transaction():
             intake = Intake(
                 self._store, self._quarantine, rules=self._rules, at=at, people=self._people, tries=self._tries
             )
-            for each in heard:
+            for count, each in enumerate(heard, 1):  # noqa: B007 looked at in the end
                 intake.hear(each)
+            if tick:
+                for gate, times in self._turns.refused().items():
+                    intake.refuse(gate, times)
+                self._failing = self._ask_failing()
+                for place in self._failing:
+                    self._store.entrance(place)
             intake.keep()
             self._told |= intake.told
             self._miss(at)
@@ -187,11 +199,12 @@ class Desk:
             self._clear(intake.alerts)
             self._sites.tell(intake.elsewhere, at)
         if self._pace:
-            self._pace(len(heard), time.monotonic() - began)
+            self._pace(count, time.monotonic() - began)
         if tick:
             self._policy()
             self._retention.look(at)
             self._ticked_at = time.monotonic()
+            self._alive()
 
     def _miss(self, at: datetime) -> None:
         """Call a gate offline that was online and did not come back: a new broker knows nothing of its last will."""
@@ -231,9 +244,14 @@ class Desk:
             )
 
     def _known(self, facts: Facts) -> Facts:
-        """Add what the broker refused and what is known of the site, which the store does not know of an entrance."""
+        """Add what the store does not know of a place: what the broker refused, the site, how a notifier does."""
         refused, takeovers = self._attempts.refused.get(facts.place), self._attempts.takeovers.get(facts.place)
-        return msgspec.structs.replace(self._sites.known(facts), refused=refused, takeovers=takeovers)
+        return msgspec.structs.replace(
+            self._sites.known(facts),
+            refused=refused,
+            takeovers=takeovers,
+            failing_since=self._failing.get(facts.place),
+        )
 
     def _greet(self) -> None:
         """Say where every spool stands and what is open, so that gates and people can go on."""
@@ -273,7 +291,9 @@ class Desk:
     def _announce(self, only: Collection[int] | None, at: datetime) -> None:
         """Let people know what became of the alerts, also by another program's hand."""
         if only is None:
-            self._crier.tell(self._store.open_alerts(at=at).values(), None, time.monotonic())
+            alerts = self._store.open_alerts(at=at).values()
+            self._crier.tell(alerts, None, time.monotonic())
+            self._crier.sum_up(digests(alerts, {place.site for place in self._store.registered()}))
             self._crier.head(self._store.journal_head())
         elif only:
             places = [facts.place for facts in self._store.facts(at, only).values()]

@@ -10,6 +10,7 @@ from msgspec import Struct
 from controller.config import RulesSection
 from device.wire.messages import OpenFault, Place, Staffing, Text
 
+OURS: Final = "controller"  # the site of what is the controller's own
 LONGEST_REASON: Final = 40  # characters of a reason that no word is known for
 LONGEST_DETAIL: Final = 200  # characters of what a gate says of a fault
 RATE_WINDOW: Final = timedelta(hours=1)  # in which passages are counted
@@ -42,6 +43,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     refused: Run | None = None  # what the broker refused; the reason is a kind
     takeovers: Run | None = None  # a second connection with the same key took the place of the first
     quarantined: Run | None = None
+    flood: Run | None = None  # messages that were more than an entrance has
     unscanned: Run | None = None  # who went through with nothing granted; the reason is the event's type
     conflict: Run | None = None  # codes let in here that were in already; the reason is through which entrance
     inside: int = 0  # of the whole site
@@ -58,6 +60,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     without_scan: int = 0  # of these, without
     without_scan_since: datetime | None = None  # about when the first of these was
     behind_since: datetime | None = None  # since when it should hold a policy that it does not hold
+    failing_since: datetime | None = None  # of a notifier: since when it does not get through
     behind_why: str = ""  # as the gate says
 
 

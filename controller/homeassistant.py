@@ -47,7 +47,7 @@ EVERY_S: Final = 1.0  # between looks at what the store knows
 OURS: Final = "menshen_"  # what our devices' ids begin with
 SEVERITIES: Final = ("none", "info", "warning", "critical")
 OF_THE_GATE: Final = frozenset(
-    {"quarantine", "clock_unsure", "stale_trust", "unknown_entrance", "cloned_gate", "unauthorized_client"}
+    {"quarantine", "clock_unsure", "stale_trust", "unknown_entrance", "cloned_gate", "unauthorized_client", "flooding"}
 )  # alerts for whoever looks after the machine
 
 NAMES: Final[dict[str, Text]] = {

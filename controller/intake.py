@@ -14,6 +14,7 @@ import msgspec
 from controller.config import PeopleSection, RulesSection
 from controller.courses import counts, slot, unscanned
 from controller.database import stamp
+from controller.digest import is_digest
 from controller.journal import TOPIC as JOURNAL
 from controller.quarantine import Quarantine
 from controller.rules import reason_of
@@ -133,6 +134,16 @@ class Intake:
             self._quarantine.put(heard, str(error), self._at)
             self._foreign(heard.topic, harmless(str(error)))
 
+    def refuse(self, gate: str, times: int) -> None:
+        """Count what was not let in of a gate, by what its topics begin with."""
+        try:
+            place, _ = parse_topic(f"{gate}/")
+        except MessageError:
+            return
+        entrance = self._store.entrance(place)
+        self.touched.add(entrance)
+        self._course(place, entrance).go_on("flood", "", self._at, self._at, times)
+
     def keep(self) -> None:
         """Write what was gathered."""
         self._store.keep(self._rows, [Spool(each.id, each.committed, each.lost) for each in self.spools.values()])
@@ -147,7 +158,7 @@ class Intake:
             self._store.walk({key: (each, self._unscanned[key]) for key, each in self._walks.items()}, self._at)
 
     def _hear(self, heard: Heard) -> None:
-        if heard.topic == JOURNAL:
+        if heard.topic == JOURNAL or is_digest(heard.topic):
             return
         place, word = parse_topic(heard.topic)
         if word in OURS or word.startswith((COMMAND, REPLY)):  # what became of a command comes as an event as well

@@ -18,17 +18,18 @@ import msgspec
 
 from controller import postman, telling
 from controller.config import Config, NotifySection, Route, configured
-from controller.database import now
+from controller.facts import OURS
 from controller.postman import Postman, Send, Type
 from controller.regions import RegionError
 from controller.store import Store
 from controller.tables import Form, formed, show
 from device.settings import SettingsError
-from device.wire.messages import Alert, Text
+from device.wire.messages import Place, Text
 from device.wire.words import say
 
 log = logging.getLogger(__name__)
 
+LONGEST_ROUTE: Final = 23  # characters of a route's name, with the other nine as many as an id may have
 FOLDER: Final = "notified"  # beside the database
 HEADS: Final[dict[str, Text]] = {
     "name": Text("渠道", "notifier"),
@@ -70,7 +71,9 @@ def _address(route: Route, path: Path, number: int, url: str) -> Send:
     def carry(title: str, text: str, kind: Type) -> bool:
         return bool(notifier.notify(title=title, body=text, notify_type=apprise.NotifyType(kind), body_format="text"))
 
-    return Send(f"{route.name}-{hashlib.sha256(url.encode()).hexdigest()[:8]}", carry)
+    short = route.name[:LONGEST_ROUTE].rstrip("-")  # what is said of it stands under its name, which is a place's
+    whose = url if short == route.name else f"{route.name} {url}"
+    return Send(f"{short}-{hashlib.sha256(whose.encode()).hexdigest()[:8]}", carry)
 
 
 def placed(settings: NotifySection, database: Path) -> None:
@@ -94,7 +97,6 @@ class Notifiers:
         self.postmen = [
             Postman(
                 route, send, database=database, folder=folder, zone=ZoneInfo(settings.timezone),
-                others=lambda name=send.name: self._complaints(name),  # type: ignore[misc]
             )
             for route in settings.route
             for send in addresses(route)
@@ -118,11 +120,10 @@ class Notifiers:
         for each in self.postmen:
             each.stop(deadline - time.monotonic())
 
-    def _complaints(self, name: str) -> list[Alert]:
-        """Return which of the others do not get through."""
-        at = now()
-        found = (each.complaint(at) for each in self.postmen if each.name != name)
-        return [complaint for complaint in found if complaint]
+    def failing(self) -> dict[Place, datetime]:
+        """Return which of them do not get through, as places of the controller's own site, and since when."""
+        found = ((each.name, each.record.failing_since) for each in self.postmen)
+        return {Place(OURS, name): since for name, since in found if since}
 
 
 @click.group("notify")

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from controller.database import stamp
+from controller.facts import OURS
 from controller.regions import way, within
 from controller.rights import Person
 from controller.store import Store
@@ -80,7 +81,7 @@ def entrances(
     for alert in store.open_alerts().values():
         alerts.setdefault(Place(alert.site, alert.entrance), []).append(alert)
     found = []
-    asked = {"back": BACK, "site": only and only.site, "name": only and only.entrance}
+    asked = {"back": BACK, "ours": OURS, "site": only and only.site, "name": only and only.entrance}
     for row in store.db.query(ROWS, asked):
         place = Place(row["site"], row["name"])
         if person.reaches(place, row["region"]) and (not region or within(row["region"], region)):
@@ -115,7 +116,9 @@ SELECT n.*, coalesce(s.region, '') AS region, (
     ORDER BY rowid DESC LIMIT 1
 ) AS last_scan
 FROM entrances n LEFT JOIN sites s USING (site)
-WHERE (registered_at IS NOT NULL OR heard_at IS NOT NULL) AND (:site IS NULL OR (n.site = :site AND name = :name))
+WHERE (registered_at IS NOT NULL OR heard_at IS NOT NULL OR (
+    n.site = :ours AND EXISTS (SELECT 1 FROM alerts WHERE entrance_id = n.id AND state = 'open')
+)) AND (:site IS NULL OR (n.site = :site AND name = :name))
 """
 RATES: Final = (
     "SELECT entrance_id, count(*) FROM events INDEXED BY events_received"

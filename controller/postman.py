@@ -25,6 +25,7 @@ from controller import routes
 from controller.authority import replace_secret
 from controller.config import Route
 from controller.database import now
+from controller.facts import OURS
 from controller.routes import Key, News
 from controller.store import Store
 from device.wire.messages import Alert
@@ -35,7 +36,6 @@ EVERY_S: Final = 1.0  # between looks at what is open
 FIRST_S: Final = 2.0  # after a failure; then twice as long, each time
 LONGEST_S: Final = 300.0
 STOP_S: Final = 5.0  # for a message under way when we are to end
-FAILING_S: Final = 30.0  # of failing before the others are told
 
 Type = Literal["info", "success", "warning", "failure"]  # as Apprise calls them
 TYPES: Final[dict[str, Type]] = {"info": "info", "warning": "warning", "critical": "failure"}
@@ -69,7 +69,6 @@ class Postman:
         database: Path,
         folder: Path,
         zone: ZoneInfo,
-        others: Callable[[], list[Alert]] = list,
         every_s: float = EVERY_S,
         first_s: float = FIRST_S,
     ) -> None:
@@ -80,7 +79,6 @@ class Postman:
         self._file = folder / f"{send.name}.json"
         self._store = Store(database, read_only=True)
         self._zone = zone
-        self._others = others
         self._every_s = every_s
         self._first_s = first_s
         self._sent_at: deque[float] = deque(maxlen=route.messages)  # monotonic seconds
@@ -104,12 +102,9 @@ class Postman:
         if not self.thread.is_alive():
             self._store.close()
 
-    def complaint(self, at: datetime) -> Alert | None:
-        """Return what the others are to tell, where this one has not got through for a while."""
-        since = self.record.failing_since
-        if since is None or (at - since).total_seconds() < FAILING_S:
-            return None
-        return routes.failing(self.name, since, at)
+    def _about_us(self, alert: Alert) -> bool:
+        """Tell whether it says that we do not get through, which is for the others to tell."""
+        return (alert.site, alert.entrance) == (OURS, self.name)
 
     def _run(self) -> None:
         while not self._over.wait(self._wait_s or self._every_s):
@@ -117,7 +112,7 @@ class Postman:
 
     def _look(self) -> None:
         at = now()
-        alerts = [*self._store.open_alerts().values(), *self._others()]
+        alerts = [alert for alert in self._store.open_alerts().values() if not self._about_us(alert)]
         told = {Key(*name.split(" ", 1)): severity for name, severity in self.record.told.items()}
         waiting = routes.news(self._route, told, alerts, at, self._zone, lies=self._store.lies())
         silent = [each for each in waiting if each.alert is None and not self._route.recovered]

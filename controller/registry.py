@@ -61,10 +61,10 @@ entrance.add_command(card.command)
 def _writing(config: Config) -> Iterator[Store]:
     try:
         store = Store(Path(config.store.path))
+        with store:
+            yield store
     except StoreError as error:
         raise click.ClickException(str(error)) from error
-    with store:
-        yield store
 
 
 @entrance.command()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection, Iterable
 from typing import Any, Final, Self
 
+from controller import digest
 from controller.authority import CONTROLLER, place_of
 from controller.journal import TOPIC as JOURNAL
 from controller.ledger import READERS, Reader
@@ -64,8 +65,9 @@ def gate_rules(place: Place) -> list[Command]:
 def controller_rules() -> list[Command]:
     """Return what the controller may do: hear all gates, answer them, and change these rules."""
     hears = [f"{ROOT}/#", "$SYS/#", ANSWERS, *DEVICES]
+    says = [CONTROL, JOURNAL, digest.topic("+"), *(f"{ROOT}/+/+/{word}" for word in CONTROLLER_SAYS), *DEVICES]
     return [
-        *_allow("publishClientSend", [CONTROL, JOURNAL, *(f"{ROOT}/+/+/{word}" for word in CONTROLLER_SAYS), *DEVICES]),
+        *_allow("publishClientSend", says),
         *_allow("publishClientReceive", hears),
         *_allow("subscribePattern", hears),
     ]

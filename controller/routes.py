@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from controller import telling
 from controller.config import Route, Severity
+from controller.facts import OURS
 from controller.regions import within
 from controller.rules import INHIBITED_BY
 from device.wire.messages import Alert, Place, Text
@@ -16,8 +17,6 @@ from device.wire.plain import harmless
 from device.wire.words import Language, say
 
 RANKS: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
-NOTIFIER: Final = "notifier_failed"  # the kind of what is said about another notifier: no entrance's, so no alert's
-OURS: Final = "controller"  # the site it is said of
 LONGEST: Final = 20  # lines in one message; more are counted
 
 SEVERITIES: Final[dict[str, Text]] = {
@@ -56,7 +55,7 @@ def key_of(alert: Alert) -> Key:
 def wants(route: Route, alert: Alert, at: datetime, zone: ZoneInfo, region: str = "") -> bool:
     """Tell whether a route is for this alert, at this time; `region` is where its site lies, empty: in none."""
     here = _covers(route, alert, region) or alert.site == OURS
-    kind = not route.kinds or alert.kind in route.kinds or alert.kind == NOTIFIER
+    kind = not route.kinds or alert.kind in route.kinds or alert.site == OURS
     grave = RANKS.index(alert.severity) >= RANKS.index(route.severity)
     silenced = alert.silenced_until is not None and at < alert.silenced_until
     return here and kind and grave and not silenced and open_at(route, at.astimezone(zone).time())
@@ -132,21 +131,6 @@ def _line(told: News, titles: Mapping[str, Text], tongue: Language) -> str:
     title = say(titles.get(told.key.place, Text("", "")), tongue)
     where = " ".join(part for part in (title, told.key.place) if part)
     return harmless(f"[{say(head, tongue)}] {where}: {telling.named(telling.ALERTS, told.key.kind, tongue)}", 300)
-
-
-def failing(name: str, since: datetime, at: datetime) -> Alert:
-    """Return what the other routes are told of a notifier that does not get through."""
-    return Alert(
-        kind=NOTIFIER,
-        site=OURS,
-        entrance=name,
-        severity="critical",
-        since=since,
-        updated=at,
-        count=1,
-        what=Text(f"通知渠道 {name} 无法送达", f"the notifier {name} does not get through"),
-        next_step=Text("请查看 menshen notify list", "see menshen notify list"),
-    )
 
 
 def titles(rows: Iterable[Mapping[str, str]]) -> dict[str, Text]:

@@ -12,8 +12,8 @@ import msgspec
 
 from controller.alarms import Alarms
 from controller.courses import Courses, Walked
-from controller.database import now, open_to_read, open_to_write, stamp
-from controller.facts import Facts, Run
+from controller.database import StoreError, now, open_to_read, open_to_write, stamp
+from controller.facts import OURS, Facts, Run
 from controller.flow import Flows
 from controller.policies import Policies
 from device.wire.messages import Health, MessageError, OpenFault, Place, State, decode
@@ -82,7 +82,12 @@ class Store(Policies, Flows, Alarms, Courses):
         return row and int(row[0])
 
     def register(self, place: Place, zh: str = "", en: str = "", *, by: str = "") -> None:
-        """Make an entrance one of ours; again, it only changes its titles. Whoever does it stands in the journal."""
+        """Make an entrance one of ours; again, it only changes its titles. Whoever does it stands in the journal.
+
+        Raise StoreError for the controller's own site.
+        """
+        if place.site == OURS:
+            raise StoreError(f"{place}: {OURS} is the site of what is the controller's own; take another name")
         with self.transaction():
             again = bool(by) and place in self.registered()
             self.db.execute(
@@ -266,6 +271,7 @@ def _facts(
         stale=_open_fault(row["health"], "stale_trust"),
         abnormal=runs.get("abnormal"),
         quarantined=runs.get("quarantined"),
+        flood=runs.get("flood"),
         unscanned=runs.get("unscanned"),
         conflict=runs.get("conflict"),
         faults=_faults(row["health"]),

@@ -68,6 +68,7 @@ ALERTS: Final[dict[str, Text]] = {
     "gate_fault": Text("设备故障", "gate fault"),
     "config_drift": Text("策略未生效", "policy not in force"),
     "silent_entrance": Text("长时间无事件", "silent entrance"),
+    "flooding": Text("消息泛滥", "flooding"),
     "notifier_failed": Text("通知渠道故障", "notifier failed"),
 }
 REFUSALS: Final[dict[str, Text]] = rules.REFUSED | {
@@ -83,6 +84,7 @@ STYLES: Final[dict[str, str]] = {
     "refer": "yellow", "not_passed": "yellow", "check_out": "yellow", "warning": "yellow",
     "handover": "cyan", "missed": "red", "obeyed": "cyan", "refused": "yellow",
     "refuse": "red", "forced": "red", "tailgated": "red", "unstaffed": "red", "raised": "red", "critical": "bold red",
+    "info": "cyan",
 }  # fmt: skip
 
 

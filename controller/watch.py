@@ -14,6 +14,7 @@ from rich.text import Text as Line
 
 from controller import telling
 from controller.config import Config, configured
+from controller.digest import is_digest
 from controller.journal import TOPIC as JOURNAL
 from controller.rules import INHIBITED_BY
 from device.wire.link import Heard, Link, LinkChanged, LinkDied, LinkSaid
@@ -32,6 +33,9 @@ WORDS: Final[dict[str, Text]] = {
     "lost": Text("连接中断，正在重连", "the connection is lost; trying again"),
     "back": Text("已连接", "connected"),
     "unreadable": Text("无法读懂的消息", "a message nobody can read"),
+    "acknowledged": Text("已受理：{who}", "taken on by {who}"),
+    "escalated": Text("已升级，无人受理", "escalated, nobody took it on"),
+    "silenced": Text("静音至 {until}", "silenced until {until}"),
 }
 
 
@@ -47,7 +51,7 @@ class Lines:
 
     def show(self, heard: Heard) -> None:
         """Show a message, if it is one for people."""
-        if heard.topic == JOURNAL:
+        if heard.topic == JOURNAL or is_digest(heard.topic):
             return
         try:
             place, word = parse_topic(heard.topic)
@@ -83,12 +87,23 @@ class Lines:
             if self._open.get((place, kind)) == alert:
                 return
             self._open[place, kind] = alert
-            head, style = f"{say(WORDS['open'], self._tongue)} {name}", telling.STYLES.get(alert.severity, "cyan")
+            head = " ".join([say(WORDS["open"], self._tongue), name, *self._marks(alert)])
+            style = "dim" if alert.silenced_until or alert.state == "acknowledged" else telling.STYLES[alert.severity]
             self._line(
                 telling.clock(alert.updated, day=False), str(place), head, telling.about(alert, self._tongue), style
             )
         elif self._open.pop((place, kind), None):
             self._over(place, kind, name)
+
+    def _marks(self, alert: Alert) -> list[str]:
+        """Return whose an alert is, that it is nobody's and should be, or that nobody wants to be called about it."""
+        marks = []
+        if alert.state != "raised":
+            marks.append(say(WORDS[alert.state], self._tongue).format(who=alert.acknowledged_by))
+        if alert.silenced_until:
+            until = telling.clock(alert.silenced_until, day=False)
+            marks.append(say(WORDS["silenced"], self._tongue).format(until=until))
+        return [f"[{mark}]" for mark in marks]
 
     def _over(self, place: Place, kind: str, name: str) -> None:
         """Show that an alert is no longer open; with its gate offline that is no good news."""

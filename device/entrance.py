@@ -20,7 +20,6 @@ from device.courier import Acked
 from device.credentials import Credentials, Presented
 from device.entries import Asked, Entries
 from device.flow import Flow
-from device.health import Systemd
 from device.inquiry import Answered, Inquiry
 from device.memory import Memory
 from device.passage import Went
@@ -40,6 +39,7 @@ from device.way import Way
 from device.wire import card, messages
 from device.wire.link import Heard, LinkChanged, LinkDied
 from device.wire.messages import Place
+from device.wire.systemd import Systemd
 from device.wire.words import Language
 from hardware.parts import (
     BeamChanged,

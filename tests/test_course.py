@@ -63,6 +63,21 @@ def test_a_pause_ends_a_row() -> None:
     assert repeated(course(*[(WRONG, "aa")] * 9, gap_s=RULES.repeated_hold_s - 1)) == 9
 
 
+def test_more_than_an_entrance_has_in_a_minute_is_too_much() -> None:
+    def flood(gap_s: float, late_s: float = 0) -> int:
+        made, at = Course("expo", {}, RULES, Tries()), WHEN
+        for seq in range(1, 2 * RULES.flood_per_minute + 1):
+            at += timedelta(seconds=gap_s)
+            made.take(scan(seq), at - timedelta(seconds=late_s), at)
+        run = made.runs.get("flood")
+        return run.count if run else 0
+
+    assert flood(gap_s=0.01) == RULES.flood_per_minute
+    assert flood(gap_s=0.049) > 0
+    assert flood(gap_s=0.05) == 0
+    assert flood(gap_s=0.01, late_s=60) == 0, "what was kept while the gate was offline may be any number"
+
+
 def test_wrong_codes_are_not_remembered_without_end() -> None:
     tried = Tries()
     for number in range(REMEMBERED + 5):

@@ -20,7 +20,9 @@ from controller.database import now
 from controller.desk import Desk, DeskError, Told
 from controller.journal import TOPIC as JOURNAL
 from controller.journal import Head, broken
+from controller.rules.keys import FLOOD
 from controller.store import Store
+from controller.turns import WAITING, Turns
 from device.wire.link import Heard, LinkChanged, LinkDied
 from device.wire.messages import (
     Alert,
@@ -305,9 +307,33 @@ def test_a_storm_of_events_is_a_few_messages(tmp_path: Path) -> None:
             desk._work([], tick=True)
             assert time.monotonic() < began + took_s + PATIENCE_S
         open_ = {alert.kind: alert.count for alert in store.open_alerts().values()}
-        assert open_ == {"abnormal_code": 10_000, "repeated_abnormal": 10_000}
-        assert len(said) <= 6 + 2 * took_s / 0.5, "two alerts, each said twice a second at most"
-        assert len(list(store.journal())) == 2
+        assert open_ == {
+            "abnormal_code": 10_000,
+            "repeated_abnormal": 10_000,
+            "flooding": 10_000 - rules.flood_per_minute,
+        }
+        assert len(said) <= 9 + 3 * took_s / 0.5, "three alerts, each said twice a second at most"
+        assert len(list(store.journal())) == 3
+
+
+def test_a_gate_of_which_too_much_is_refused_floods_until_it_stops(tmp_path: Path) -> None:
+    turns, at = Turns(), [WHEN]
+    with Store(tmp_path / "controller.db") as store:
+        store.register(PLACE)
+        desk = Desk(
+            store=store, rules=RulesSection(), inbox=queue.SimpleQueue(), say=lambda *_args, **_how: True, turns=turns,
+            clock=lambda: at[0],
+        )  # fmt: skip
+        for _ in range(WAITING + FLOOD):
+            turns.admit(PLACE.topic("scan"))
+        turns.admit("menshen/no place/scan")
+        desk._work([], tick=True)
+        (alert,) = (each for each in store.open_alerts().values() if each.kind == "flooding")
+        assert (alert.entrance, alert.count) == ("north", FLOOD)
+        assert "menshen entrance revoke expo/north" in alert.next_step.zh
+        at[0] += timedelta(seconds=600)
+        desk._work([], tick=True)
+        assert "flooding" not in {each.kind for each in store.open_alerts().values()}
 
 
 def test_nobody_takes_it_on_and_then_somebody_does(broker: Broker, tmp_path: Path, gate: Gate) -> None:

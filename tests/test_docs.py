@@ -15,7 +15,7 @@ import pytest
 import segno
 from click.testing import CliRunner
 
-from controller import journal, rules
+from controller import digest, journal, rules
 from controller.alertbook import Listing
 from controller.broker import free_port
 from controller.installation import GuardedBroker, Installation
@@ -174,7 +174,7 @@ def examples() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "payload"), examples(), ids=lambda value: value if value.isalpha() else "")
 def test_every_example_of_a_message_is_one(name: str, payload: str) -> None:
-    kind = getattr(messages, name, None) or getattr(journal, name)
+    kind = next(getattr(room, name) for room in (messages, digest, journal) if hasattr(room, name))
     message = messages.decode(kind, payload.encode())
     assert set(re.findall(r'"(\w+)":', messages.encode(message).decode())) == set(re.findall(r'"(\w+)":', payload))
 
@@ -194,7 +194,7 @@ def test_every_message_has_an_example_and_a_topic() -> None:
 
 def test_every_reason_fault_and_alert_is_explained() -> None:
     page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
-    alerts = set(rules.RULES)
+    alerts = {*rules.RULES, *rules.OWN}
     missing = [
         name
         for name in {*words.REASONS, *words.FAULTS, *words.COMMANDS, *words.VERBS, *alerts}

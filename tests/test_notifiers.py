@@ -1,3 +1,5 @@
+"""Alerts on their way to people: addresses, postmen, windows, restarts."""
+
 from __future__ import annotations
 
 import http.server
@@ -6,8 +8,8 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +18,6 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from controller import routes
 from controller.alerts import Changes
 from controller.broker import Broker
 from controller.config import Config, NotifySection, Route, load
@@ -24,80 +25,17 @@ from controller.database import now
 from controller.facts import Finding
 from controller.notifiers import Notifiers, addresses
 from controller.postman import STOP_S, Postman, Send, read
-from controller.routes import Key
 from controller.store import Store
 from device.settings import SettingsError
-from device.wire.messages import Alert, Place, Text
+from device.wire.messages import Place, Text
 from menshen import main
 from tests.bystanders import PATIENCE_S, PLACE, Gate, configured, running, wait
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-AT = datetime(2026, 11, 24, 1, 15, tzinfo=UTC)  # 09:15 in Shanghai
-
-
-def alert(kind: str = "fire", severity: Any = "critical", place: Place = PLACE) -> Alert:
-    what, then = Text("着火", "it burns"), Text("疏散", "leave")
-    return Alert(
-        kind=kind, site=place.site, entrance=place.entrance, severity=severity, since=AT, updated=AT, count=1,
-        what=what, next_step=then,
-    )  # fmt: skip
 
 
 def route(**fields: Any) -> Route:
     return msgspec.convert({"name": "duty-room", "urls": "", **fields}, Route)
-
-
-@pytest.mark.parametrize(
-    ("fields", "wanted"),
-    [
-        ({}, True),
-        ({"kinds": ["fire"]}, True),
-        ({"kinds": ["tamper"]}, False),
-        ({"severity": "critical"}, True),
-        ({"places": ["expo"]}, True),
-        ({"places": ["expo/north"]}, True),
-        ({"places": ["expo/south", "fair"]}, False),
-        ({"from": "09:00", "to": "17:00"}, True),
-        ({"from": "01:00", "to": "02:00"}, False),  # which would be so in UTC
-        ({"from": "22:00", "to": "09:15"}, False),
-        ({"from": "22:00", "to": "09:16"}, True),
-    ],
-)
-def test_a_route_is_for_kinds_places_severity_and_hours(fields: dict[str, Any], *, wanted: bool) -> None:
-    assert routes.wants(route(**fields), alert(), AT, SHANGHAI) == wanted
-
-
-def test_a_warning_is_nothing_for_a_route_that_takes_what_is_critical() -> None:
-    assert not routes.wants(route(severity="critical"), alert(severity="warning"), AT, SHANGHAI)
-
-
-def test_what_was_told_is_not_told_again_unless_it_became_graver() -> None:
-    key = Key("expo/north", "fire")
-    assert not routes.news(route(), {key: "critical"}, [alert()], AT, SHANGHAI)
-    assert [each.key for each in routes.news(route(), {key: "warning"}, [alert()], AT, SHANGHAI)] == [key]
-
-
-def test_what_is_over_is_told_to_who_was_told_of_it_at_any_hour() -> None:
-    (over,) = routes.news(route(**{"from": "01:00", "to": "02:00"}), {Key("expo/north", "fire"): "critical"}, [], AT,
-                          SHANGHAI)  # fmt: skip
-    assert over.alert is None
-    assert routes.message(route(), over, {}, SHANGHAI)[0] == "[已恢复] expo/north: 消防联动"
-
-
-def test_an_alert_that_ends_because_its_gate_is_gone_is_not_called_over() -> None:
-    (offline, over) = routes.news(
-        route(), {Key("expo/north", "unstaffed_entrance"): "warning"}, [alert("gate_offline")], AT, SHANGHAI
-    )
-    assert offline.alert
-    assert over.unknown
-    assert "offline" in routes.message(route(language="en"), over, {}, SHANGHAI)[0]
-
-
-def test_a_message_is_in_the_routes_language_and_time_and_names_the_entrance() -> None:
-    (news,) = routes.news(route(language="en"), {}, [alert()], AT, SHANGHAI)
-    title, text = routes.message(route(language="en"), news, {"expo/north": Text("北门", "North gate")}, SHANGHAI)
-    assert title == "[critical] North gate expo/north: fire"
-    assert text == "it burns; leave\nsince 2026-11-24 09:15:00"
 
 
 class Answering:
@@ -174,9 +112,9 @@ class Scene:
         with self.store.transaction():
             self.store.save(Changes(raised=raised, changed={}, resolved=resolved), now())
 
-    def postman(self, send: Send, others: Callable[[], list[Alert]] = list, **fields: Any) -> Postman:
+    def postman(self, send: Send, **fields: Any) -> Postman:
         made = Postman(
-            route(**fields), send, database=self.path, folder=self.folder, zone=SHANGHAI, others=others, every_s=0.02,
+            route(**fields), send, database=self.path, folder=self.folder, zone=SHANGHAI, every_s=0.02,
             first_s=0.02,
         )  # fmt: skip
         made.start()
@@ -213,6 +151,21 @@ def test_an_alert_and_its_end_are_told_once_each_through_apprise(scene: Scene, p
     assert phone.titles()[:2] == ["[critical] expo/north: fire", "[over] expo/north: fire"]
     assert json.loads(phone.said[0][1])["type"] == "failure"
     assert json.loads(phone.said[1][1])["type"] == "success"
+
+
+def test_a_silenced_alert_is_told_when_the_silence_ends_and_it_is_still_open(scene: Scene, phone: Answering) -> None:
+    (send,) = addresses(route(urls=secret(scene.folder, json_url(phone))))
+    for kind in ("fire", "tamper"):
+        scene.open(kind)
+    number = scene.store.silence("guard 7", "the contact is mended", now() + timedelta(hours=1), kind="fire")
+    over = scene.store.silence("guard 7", "a trial", now() + timedelta(seconds=0.3), kind="tamper")
+    postman = scene.postman(send, language="en")
+    wait(lambda: postman.record.sent == 1)  # as soon as that silence ran out by itself
+    assert over > number
+    assert phone.titles() == ["[critical] expo/north: tamper"]
+    scene.store.end_silence(number, "guard 7")
+    wait(lambda: postman.record.sent == 2)
+    assert phone.titles()[1:] == ["[critical] expo/north: fire"]
 
 
 def test_ntfy_is_told_on_its_topic(scene: Scene, phone: Answering) -> None:
@@ -290,16 +243,41 @@ def test_what_a_notifier_raises_is_a_failure_and_no_end(scene: Scene) -> None:
 
 def test_the_others_are_told_of_one_that_fails(scene: Scene, phone: Answering) -> None:
     (send,) = addresses(route(urls=secret(scene.folder, json_url(phone))))
-    failing = scene.postman(Send("dead-1", lambda *_: False))
+    tried: list[str] = []
     scene.open()
+
+    def refuse(title: str, *_: object) -> bool:
+        tried.append(title)
+        return False
+
+    failing = scene.postman(Send("dead-1", refuse))
     wait(lambda: failing.record.failed >= 1)
-    assert failing.complaint(now()) is None  # not at once
-    later = now() + timedelta(minutes=2)
-    complaint = failing.complaint(later)
-    assert complaint
-    scene.postman(send, others=lambda: [complaint], kinds=["tamper"], places=["fair"], language="en")
+    with scene.store.transaction():
+        place = scene.store.entrance(Place("controller", "dead-1"))
+        scene.store.save(Changes({(place, "notifier_failed"): finding()}, {}, {}), now())
+    scene.postman(send, kinds=["tamper"], places=["fair"], language="en")
     wait(lambda: bool(phone.said))
     assert phone.titles() == ["[critical] controller/dead-1: notifier failed"]
+    tries = failing.record.failed
+    wait(lambda: failing.record.failed > tries)
+    assert {title.partition(": ")[0] for title in tried} == {"[紧急] expo/north"}, "of itself it tells nobody"
+
+
+def test_a_notifier_that_fails_has_a_name_that_a_place_can_have(tmp_path: Path, phone: Answering) -> None:
+    with Store(tmp_path / "controller.db") as store, store.transaction():
+        store.save(Changes({(store.entrance(PLACE), "fire"): finding()}, {}, {}), now())
+    phone.status = 500
+    name = "the-porters-on-the-west-side-now"  # as long as it may be
+    settings = NotifySection(route=(route(name=name, urls=secret(tmp_path, json_url(phone))),))
+    built = Notifiers(settings, tmp_path / "controller.db")
+    assert built.failing() == {}
+    built.start()
+    wait(lambda: bool(built.failing()))
+    built.stop()
+    ((place, since),) = built.failing().items()
+    assert Place.parse(str(place)) == place
+    assert place.site == "controller"
+    assert now() - since < timedelta(seconds=PATIENCE_S)
 
 
 def test_many_that_hang_are_left_in_the_time_of_one(tmp_path: Path) -> None:

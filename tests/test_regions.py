@@ -21,7 +21,8 @@ from device.settings import SettingsError, convert
 from device.wire.messages import Text
 from tests.boarders import DOCK, HANGZHOU, NINGBO, NORTH, TITLES, XIHU, pages, settle
 from tests.bystanders import told, wait
-from tests.test_notifiers import AT, Scene, alert, route
+from tests.test_notifiers import Scene, route
+from tests.test_routes import AT, alert
 
 
 @pytest.mark.parametrize("name", ["zhejiang", "33/01/06", XIHU, "aa/bb/cc/dd/ee/ff"])

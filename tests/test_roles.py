@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from controller import digest
 from controller.broker import Broker, BrokerError
+from controller.journal import TOPIC as JOURNAL
 from controller.mosquitto import plugin
 from controller.roles import Roles, RolesError
 from device.wire.messages import Place, Status, encode
@@ -65,6 +67,18 @@ def test_a_revoked_gate_comes_back_to_nothing(then: Callable[[Guarded], object],
         assert gate.ask(connect(), publish(SOUTH.topic("scan"), b"here")) == "puback 0x00"
     assert {topic for topic, _ in listener.until(SOUTH.topic("scan"), b"here")} <= {NORTH.topic("status")}
     listener.link.stop()
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [digest.topic("expo"), JOURNAL, NORTH.topic("alert/fire"), "menshen/controller/night-1/alert/notifier_failed"],
+)
+def test_what_the_controller_says_is_let_through_and_no_gate_says_it(on: Guarded, ear: Ear, topic: str) -> None:
+    _, north = on.admit(NORTH)
+    with on.attacker(north.path) as gate:
+        assert gate.ask(connect(), publish(topic, b"forged")) == "puback 0x87"
+    assert ear.link.say(topic, b"said", qos=1)
+    assert ear.until(topic, b"said") == []
 
 
 def test_a_session_that_was_kept_is_worth_nothing_after_revoking(on: Guarded, ear: Ear) -> None:

@@ -88,6 +88,9 @@ def fault(name: str) -> OpenFault:
         ({"refused": run(last_s=599, reason="publish")}, {"unauthorized_client"}),
         ({"refused": run(last_s=600, reason="publish")}, set()),
         ({"quarantined": run(last_s=599)}, {"quarantine"}),
+        ({"flood": run(last_s=599, count=5000)}, {"flooding"}),
+        ({"flood": run(last_s=599, count=4999)}, set()),
+        ({"flood": run(last_s=600, count=9999)}, set()),
         ({"quarantined": run(last_s=600)}, set()),
         ({"online": False, "online_since": before(14)}, set()),
         ({"online": False, "online_since": before(15)}, {"gate_offline"}),
@@ -203,7 +206,7 @@ def test_every_rule_is_named_after_its_alert() -> None:
         "fire", "tamper", "crowding", "poster_unreadable", "poster_foreign",
         "unscanned_passage", "held_open", "over_capacity", "passback_conflict",
         "repeated_abnormal", "temperature_high", "low_scan_rate", "granted_not_passed", "gate_fault", "config_drift",
-        "silent_entrance",
+        "silent_entrance", "flooding",
     ]  # fmt: skip
 
 
@@ -227,7 +230,9 @@ moments = st.none() | st.integers(-(10**7), 10**7).map(before)
         clock_unsure_since=moments,
         crowded_since=moments,
         waiting=st.none() | st.integers(0, 1000),
-        **dict.fromkeys(("abnormal", "refused", "takeovers", "quarantined", "repeated", "hot", "unused"), runs),
+        **dict.fromkeys(
+            ("abnormal", "refused", "takeovers", "quarantined", "repeated", "hot", "unused", "flood"), runs
+        ),
         **dict.fromkeys(("unscanned", "conflict"), runs),
         over_since=moments,
         spoke_at=moments,

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, get_args, get_type_hints
@@ -101,6 +102,41 @@ def test_an_alert_is_shown_when_it_opens_changes_and_ends() -> None:
     assert shown.hear("alert/abnormal_code", alert("abnormal_code", count=2))
     assert shown.hear("alert/abnormal_code", b"") == "expo/north  resolved abnormal code"
     assert shown.hear("alert/abnormal_code", b"") == ""
+
+
+def test_whose_an_alert_is_and_that_nobody_is_called_about_it_is_shown() -> None:
+    said = {"zh": Shown("zh"), "en": Shown()}
+    until = datetime.now(tz=UTC) + timedelta(hours=1)
+    at = telling.clock(until, day=False)
+
+    def hear(tongue: str, **how: Any) -> str:
+        return said[tongue].hear("alert/fire", alert("fire", **how)).partition("  ")[2].partition("  ")[0]
+
+    assert hear("en") == "ALERT fire"
+    assert hear("en", state="escalated") == "ALERT fire [escalated, nobody took it on]"
+    assert hear("en", state="acknowledged", acknowledged_by="guard 7") == "ALERT fire [taken on by guard 7]"
+    assert hear("en", silenced_until=until) == f"ALERT fire [silenced until {at}]"
+    assert hear("zh", state="acknowledged", acknowledged_by="guard 7", silenced_until=until) == (
+        f"告警 消防联动 [已受理：guard 7] [静音至 {at}]"
+    )
+    assert hear("zh", state="escalated") == "告警 消防联动 [已升级，无人受理]"
+
+
+@pytest.mark.parametrize(
+    ("how", "colour"),
+    [
+        ({}, "\x1b[33m"),
+        ({"state": "escalated"}, "\x1b[33m"),
+        ({"state": "acknowledged", "acknowledged_by": "guard 7"}, "\x1b[2m"),
+        ({"silenced_until": WHEN}, "\x1b[2m"),
+    ],
+)
+def test_what_is_somebodys_stands_back_in_a_terminal_alone(how: dict[str, Any], colour: str) -> None:
+    assert "\x1b" not in Shown().hear("alert/fire", alert("fire", **how))
+    out = io.StringIO()
+    lines = Lines("en", console=Console(file=out, force_terminal=True, color_system="standard"))
+    lines.show(Heard(topic=PLACE.topic("alert/fire"), payload=encode(alert("fire", **how))))
+    assert f"{colour}ALERT fire" in out.getvalue()
 
 
 def test_an_alert_that_ends_because_nobody_can_tell_is_not_over() -> None:
@@ -200,6 +236,6 @@ def test_a_dead_connection_ends_it() -> None:
 
 
 def test_every_kind_of_alert_and_event_has_words_in_both_languages() -> None:
-    assert rules.RULES.keys() <= telling.ALERTS.keys()
+    assert rules.RULES.keys() | rules.OWN.keys() == telling.ALERTS.keys()
     types = {name for message in EVENTS.values() for name in get_args(get_type_hints(message)["event_type"])}
     assert types <= telling.TYPES.keys()

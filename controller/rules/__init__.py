@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from controller.config import RulesSection
-from controller.facts import Facts, Finding
+from controller.facts import OURS, Facts, Finding
 from controller.rules.codes import abnormal_code, passback_conflict, reason_of, repeated_abnormal, temperature_high
 from controller.rules.gates import (
     clock_unsure,
@@ -19,7 +19,8 @@ from controller.rules.gates import (
     stale_trust,
     tamper,
 )
-from controller.rules.keys import REFUSED, cloned_gate, unauthorized_client, unknown_entrance
+from controller.rules.keys import REFUSED, cloned_gate, flooding, unauthorized_client, unknown_entrance
+from controller.rules.own import notifier_failed
 from controller.rules.surroundings import crowding, poster_foreign, poster_unreadable
 from controller.rules.way import (
     UNSCANNED,
@@ -31,7 +32,7 @@ from controller.rules.way import (
     unstaffed_entrance,
 )
 
-__all__ = ["INHIBITED_BY", "REFUSED", "RULES", "UNSCANNED", "findings", "gate_offline", "reason_of"]
+__all__ = ["INHIBITED_BY", "OWN", "REFUSED", "RULES", "UNSCANNED", "findings", "gate_offline", "reason_of"]
 
 RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
     rule.__name__: rule
@@ -40,9 +41,11 @@ RULES: Final[dict[str, Callable[[Facts, RulesSection], Finding | None]]] = {
         unauthorized_client, quarantine, fire, tamper,
         crowding, poster_unreadable, poster_foreign, unscanned_passage, held_open, over_capacity, passback_conflict,
         repeated_abnormal, temperature_high, low_scan_rate, granted_not_passed, gate_fault, config_drift,
-        silent_entrance,
+        silent_entrance, flooding,
     )
 }  # fmt: skip
+
+OWN: Final = {rule.__name__: rule for rule in (notifier_failed,)}  # of the controller itself
 
 # While one of the others is open nobody can tell about the first, or it only follows: it is not found, and where it was
 # open it ends as unknown, which is not the same as over.
@@ -64,5 +67,6 @@ INHIBITED_BY: Final[dict[str, tuple[str, ...]]] = {
 
 def findings(facts: Facts, rules: RulesSection) -> dict[str, Finding]:
     """Ask every rule about one entrance; return what was found and is not inhibited, by kind."""
-    found = {kind: finding for kind, rule in RULES.items() if (finding := rule(facts, rules)) is not None}
+    asked = OWN if facts.place.site == OURS else RULES
+    found = {kind: finding for kind, rule in asked.items() if (finding := rule(facts, rules)) is not None}
     return {kind: finding for kind, finding in found.items() if not found.keys() & set(INHIBITED_BY.get(kind, ()))}

@@ -14,11 +14,12 @@ from controller.rules.codes import reason_of
 from controller.rules.way import UNSCANNED
 from device.wire.messages import Event, Passage, Scan
 
+MINUTE: Final = timedelta(minutes=1)
 REMEMBERED: Final = 10_000  # wrong codes of all sites; the longest unseen is forgotten first
 
 # What is counted: abnormal codes, messages in quarantine, abnormal codes with no grant between, such rows that were too
-# long, high temperatures, grants that nobody used, people who went in unscanned, and codes let in twice. `spoke` is any
-# event at all, as it came in.
+# long, high temperatures, grants that nobody used, people who went in unscanned, codes let in twice, and messages that
+# are more than an entrance has. `spoke` is any event at all, as it came in; `minute` those that had just happened.
 HOLDS: Final[dict[str, str]] = {
     "abnormal": "abnormal_hold_s",
     "quarantined": "quarantine_hold_s",
@@ -28,6 +29,7 @@ HOLDS: Final[dict[str, str]] = {
     "unused": "unused_hold_s",
     "unscanned": "unscanned_hold_s",
     "conflict": "unscanned_hold_s",
+    "flood": "flood_hold_s",
 }
 
 
@@ -64,7 +66,7 @@ class Course:
         self._rules = rules
         self._tries = tries
 
-    def go_on(self, name: str, reason: str, at: datetime, now: datetime) -> None:
+    def go_on(self, name: str, reason: str, at: datetime, now: datetime, times: int = 1) -> None:
         """Add to a run; what comes from a gate that was offline may be over long since."""
         hold = self._hold(name)
         if now - at >= hold:
@@ -75,19 +77,34 @@ class Course:
         last = max(run.last, at)
         self._put(
             name,
-            Run(since=min(run.since, at), last=last, count=run.count + 1, reason=reason if last == at else run.reason),
+            Run(
+                since=min(run.since, at),
+                last=last,
+                count=run.count + times,
+                reason=reason if last == at else run.reason,
+            ),
         )
 
     def take(self, event: Event, at: datetime, now: datetime) -> None:
         """Count what an event says. `at` is when it happened, as far as anybody knows."""
         spoke = self.runs.get("spoke") or Run(since=now, last=now, count=0, reason="")
         self._put("spoke", Run(since=spoke.since, last=now, count=spoke.count + 1, reason=""))
+        if now - at < MINUTE:  # what was kept while a gate was offline may be any number
+            self._live(now)
         if isinstance(event, Scan):
             self._scan(event, at, now)
         elif isinstance(event, Passage) and event.event_type == "not_passed":
             self.go_on("unused", "", at, now)
         elif isinstance(event, Passage) and event.event_type in UNSCANNED:
             self.go_on("unscanned", event.event_type, at, now)
+
+    def _live(self, now: datetime) -> None:
+        minute = self.runs.get("minute")
+        if minute is None or not timedelta() <= now - minute.since < MINUTE:
+            minute = Run(since=now, last=now, count=0, reason="")
+        self._put("minute", Run(since=minute.since, last=now, count=minute.count + 1, reason=""))
+        if minute.count >= self._rules.flood_per_minute:
+            self.go_on("flood", "", now, now)
 
     def _scan(self, scan: Scan, at: datetime, now: datetime) -> None:
         if "temperature_high" in scan.reasons:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from controller.config import RulesSection
-from controller.facts import LONGEST_REASON, Facts, Finding
+from controller.facts import LONGEST_REASON, Facts, Finding, held
 from device.wire.messages import Text
 from device.wire.plain import harmless
 
@@ -19,6 +19,26 @@ REFUSED: Final[dict[str, Text]] = {
     "revoked": Text("已吊销的门机再次连接", "a gate that was revoked or replaced came back"),
 }
 CLONED: Final = 5  # takeovers with no long pause; fewer are a gate that came back before its old connection was missed
+FLOOD: Final = 5000  # messages too many; fewer are a gate's whose controller stood still, so that it repeated itself
+
+
+def flooding(facts: Facts, rules: RulesSection) -> Finding | None:
+    """A gate says more than an entrance has. What is too much is not taken, and no other gate waits for it."""
+    run = facts.flood
+    if run is None or run.count < FLOOD or not held(run, facts, rules.flood_hold_s):
+        return None
+    return Finding(
+        severity="warning",
+        since=run.since,
+        count=run.count,
+        what=Text(
+            f"消息泛滥：超出正常数量 {run.count} 条", f"it floods: {run.count} messages more than an entrance has"
+        ),
+        next_step=Text(
+            f"请检查门机；仍不停止则吊销：menshen entrance revoke {facts.place}",
+            f"look at the gate; where it goes on, revoke it: menshen entrance revoke {facts.place}",
+        ),
+    )
 
 
 def cloned_gate(facts: Facts, rules: RulesSection) -> Finding | None:

@@ -22,6 +22,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from device.wire.client import Client
+
 log = logging.getLogger(__name__)
 
 LARGEST = 268_435_455  # MQTT: bytes of any packet at all
@@ -80,7 +82,8 @@ class Will:
 class Link:
     """Keeps one connection up. `put` is called from its thread and must not block.
 
-    `as_published` also marks what is retained from now on, not only what was retained before we listened.
+    `as_published` also marks what is retained from now on, not only what was retained before we listened. What `admit`
+    does not let in, by its topic, is as if it had been lost.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Link:
         put: Callable[[LinkSaid], None],
         will: Will | None = None,
         as_published: bool = False,
+        admit: Callable[[str], bool] | None = None,
     ) -> None:
         self._wire = wire
         self._hear = hear
@@ -102,7 +106,8 @@ class Link:
         self._reason = ""  # why there is no connection, as last logged
         self._refused: set[str] = set()  # topics on which too much was to be said
         self._largest = LARGEST  # bytes of a packet this broker takes; it ends the connection of who sends more
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
+        client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
+        client.admit = admit or client.admit
         self._tls: ssl.SSLContext | None = None
         self._denied = False
         self._over = threading.Event()
