@@ -261,10 +261,7 @@ class Desk:
         self._say(place.topic("ack"), encode(Ack(spool=spool, seq=seq)))
 
     def _log(self, changes: Changes, before: dict[Key, Alert]) -> None:
-        places = {
-            number: facts.place
-            for number, facts in self._store.facts(self._clock(), {e for e, _ in changes.raised}).items()
-        }
+        places = self._store.places({entrance for entrance, _ in changes.raised})
         for (entrance, kind), finding in changes.raised.items():
             log.info("%s: %s: %s", places[entrance], kind, finding.what.en)
         for key, resolution in changes.resolved.items():
@@ -276,7 +273,7 @@ class Desk:
             self._crier.tell(self._store.open_alerts(at=at).values(), None, time.monotonic())
             self._crier.head(self._store.journal_head())
         elif only:
-            places = [facts.place for facts in self._store.facts(at, only).values()]
+            places = self._store.places(only).values()
             self._crier.tell(self._store.open_alerts(only, at=at).values(), places, time.monotonic())
 
     def _clear(self, heard: list[tuple[Place, str]]) -> None:
