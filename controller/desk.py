@@ -185,7 +185,7 @@ class Desk:
         if self._up:
             self._announce(only, at)
             self._clear(intake.alerts)
-            self._sites.tell(intake.elsewhere, at)
+            self._sites.tell(intake.elsewhere, at, tick=tick)
         if self._pace:
             self._pace(len(heard), time.monotonic() - began)
         if tick:
