@@ -54,7 +54,7 @@ class Sites:
 
         Each word goes to all gates of a site. So where it can be full they are told at once, elsewhere at a tick.
         """
-        if tick:
+        if tick or not self._gates:
             self._gates.clear()
             for gate in self._store.registered():
                 self._gates.setdefault(gate.site, []).append(gate)
