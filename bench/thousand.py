@@ -52,6 +52,7 @@ from device.wire.messages import (
 STATE_S: Final = 10.0  # between two states of one gate
 LOOK_S: Final = 1.0  # between two looks of a gate at what is not acknowledged
 PATIENCE_S: Final = 60.0
+WRONG: Final = 0.05  # of all codes
 GRACE_S: Final = 2.0  # rules.offline_grace_s here
 ALERTS: Final = "menshen/+/+/alert/+"
 
@@ -120,7 +121,6 @@ class Gates:
         self.lags: list[float] = []  # seconds from when an event was due to its acknowledgement
         self.raised: dict[tuple[str, str], float] = {}  # topic: when an alert was first heard
         self.open: set[str] = set()
-        self.acks = 0
         self._looked = 0.0
         self._states = deque((time.monotonic() + random.uniform(0, STATE_S), gate) for gate in self.all)
 
@@ -174,7 +174,6 @@ class Gates:
             return
         for topic, payload in gate.cable.hear():
             if topic.endswith("/ack"):
-                self.acks += 1
                 ack, before = msgspec.json.decode(payload, type=Ack), gate.window.acked
                 if ack.spool == f"sp-{gate.place.entrance}" and gate.window.ack(ack.seq, at):
                     self.lags.extend(at - due for _, due in gate.spool[before : ack.seq])
@@ -216,21 +215,17 @@ def longest(port: int) -> str:
     """Return how long the desk's batches were, ticks included, by its own histogram."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         lines = answer.read().decode().splitlines()
-    said = {
-        words[0]: float(words[-1])
-        for each in lines
-        if (words := each.rsplit(" ", 1)) and "desk_batch_sec" in each and each[0] != "#"
-    }
-    total = said["menshen_desk_batch_seconds_count"]
-    upto = [(name.split('"')[1], count) for name, count in said.items() if "_bucket" in name]
+    said = dict(each.rsplit(" ", 1) for each in lines if each.startswith("menshen_desk_batch_seconds_"))
+    total = float(said["menshen_desk_batch_seconds_count"])
+    upto = [(name.split('"')[1], float(count)) for name, count in said.items() if "_bucket" in name]
     p99 = next(bound for bound, count in upto if count >= 0.99 * total)
     most = next(bound for bound, count in upto if count >= total)
-    mean = said["menshen_desk_batch_seconds_sum"] / total
+    mean = float(said["menshen_desk_batch_seconds_sum"]) / total
     return f"{total:.0f} batches, mean {1000 * mean:.1f} ms, 99 of 100 within {p99} s, all within {most} s"
 
 
 def live(gates: Gates, seconds: float, every: float) -> list[float]:
-    """Let every gate scan so often, a passage behind each; return how long the first wrong code of each took to an alert."""
+    """Let every gate scan so often, a passage behind each; return what the first wrong codes took to an alert."""
     pace = every / 2 / len(gates.all)  # a scan and a passage each
     order = random.sample(gates.all, len(gates.all))
     wrong: dict[str, float] = {}
@@ -238,13 +233,13 @@ def live(gates: Gates, seconds: float, every: float) -> list[float]:
     while (due := began + number * pace) < began + seconds:
         while time.monotonic() < due:
             gates.turn(due)
+        gates.states()
         gate = order[number % len(order)]
-        bad = len(gate.spool) % 2 == 0 and random.random() < 0.05 and str(gate.place) not in wrong
+        bad = len(gate.spool) % 2 == 0 and random.random() < WRONG and str(gate.place) not in wrong
         gate.put(due, wrong=bad)
         if bad or b"refuse" in gate.spool[-1][0]:
             wrong.setdefault(str(gate.place), due)
         number += 1
-        gates.states()
     gates.wait(lambda: gates.delivered)
     gates.wait(lambda: all((place, "abnormal_code") in gates.raised for place in wrong))
     return [gates.raised[place, "abnormal_code"] - due for place, due in wrong.items()]
@@ -288,9 +283,6 @@ def main(*, count: int, every: float, seconds: float, burst: int) -> None:
 
 
 def _day(gates: Gates, pid: int, port: int, seconds: float, every: float) -> None:
-    took = gates.wait(lambda: gates.acks >= 0 and len(gates.open) == 0) if gates.open else 0.0
-    gates.wait(lambda: time.monotonic() > 0)
-    gates.turn(time.monotonic() + took)
     live(gates, min(3.0, seconds), every)
     gates.lags.clear()
     gates.raised = {key: when for key, when in gates.raised.items() if key[1] != "abnormal_code"}
