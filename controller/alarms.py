@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from controller.alerts import Changes, Dismissed, Key, Silence, worse
-from controller.database import now, stamp
+from controller.database import among, now, stamp
 from controller.gazetteer import Gazetteer
 from controller.journal import Entry, Head, Journal
 from device.wire.messages import Alert, Place, Text
@@ -139,10 +139,11 @@ class Alarms(Gazetteer):
         """Return the alerts that are open, everywhere or at some entrances, as they stand now or at a time."""
         silences = self._silences(at or now())
         lies = self.lies() if any(each.region for each in silences) else {}
+        here, given = among("a.entrance_id", only)
         rows = self.db.query(
-            "SELECT a.*, n.site, n.name FROM alerts a JOIN entrances n ON n.id = a.entrance_id WHERE a.state = 'open'"
-            " AND (:only IS NULL OR a.entrance_id IN (SELECT value FROM json_each(:only))) ORDER BY a.since",
-            {"only": None if only is None else json.dumps(list(only))},
+            "SELECT a.*, n.site, n.name FROM alerts a JOIN entrances n ON n.id = a.entrance_id"  # noqa: S608 our own words
+            f" WHERE a.state = 'open' AND {here} ORDER BY a.since",
+            given,
         )
         return {(row["entrance_id"], row["kind"]): _alert(row, silences, lies.get(row["site"], "")) for row in rows}
 
@@ -155,10 +156,11 @@ class Alarms(Gazetteer):
 
     def dismissed(self, only: Collection[int] | None = None) -> dict[Key, Dismissed]:
         """Return what was resolved by hand and has not been found to be over."""
+        here, given = among("entrance_id", only)
         rows = self.db.execute(
-            "SELECT entrance_id, kind, resolved_at, since, severity, count FROM alerts WHERE dismissed"
-            " AND (:only IS NULL OR entrance_id IN (SELECT value FROM json_each(:only))) ORDER BY id",
-            {"only": None if only is None else json.dumps(list(only))},
+            "SELECT entrance_id, kind, resolved_at, since, severity, count FROM alerts"  # noqa: S608 our own words
+            f" WHERE dismissed AND {here} ORDER BY id",
+            given,
         )
         return {
             (entrance, kind): Dismissed(datetime.fromisoformat(at), datetime.fromisoformat(since), severity, count)

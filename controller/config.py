@@ -6,6 +6,7 @@ name. Every command reads them through `configured`.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -144,6 +145,12 @@ class Capacity(Struct, frozen=True, forbid_unknown_fields=True):
     people: Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
+@functools.lru_cache(maxsize=64)  # it takes longer than all else that is asked of a passage
+def _day(begins: str, minute: datetime) -> str:
+    hours, minutes = begins.split(":")
+    return str((minute.astimezone() - timedelta(hours=int(hours), minutes=int(minutes))).date())
+
+
 class PeopleSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Who is inside a site, as its gates with beams or a turnstile's word count them."""
 
@@ -164,8 +171,7 @@ class PeopleSection(Struct, frozen=True, forbid_unknown_fields=True):
 
     def day(self, moment: datetime) -> str:
         """Return the day that a moment belongs to."""
-        hours, minutes = self.day_begins.split(":")
-        return str((moment.astimezone() - timedelta(hours=int(hours), minutes=int(minutes))).date())
+        return _day(self.day_begins, moment.replace(second=0, microsecond=0))
 
     def people(self, site: str) -> int:
         """Return how many may be inside a site; 0: any number."""

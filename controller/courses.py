@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from sqlite_utils import Database
 
-from controller.database import stamp
+from controller.database import among, stamp
 from controller.facts import RATE_WINDOW, Run
 from controller.rules.course import REMEMBERED
 from device.wire.messages import EVENTS, Kind, Passage, Place, Scan, decode
@@ -37,11 +36,8 @@ class Courses:
 
     def runs(self, only: Collection[int] | None = None) -> dict[int, dict[str, Run]]:
         """Return what goes on, or did last, at all entrances or some, by its name."""
-        rows = self.db.execute(
-            "SELECT entrance_id, name, since, last, count, reason FROM runs"
-            " WHERE :only IS NULL OR entrance_id IN (SELECT value FROM json_each(:only))",
-            {"only": None if only is None else json.dumps(list(only))},
-        )
+        here, given = among("entrance_id", only)
+        rows = self.db.execute(f"SELECT entrance_id, name, since, last, count, reason FROM runs WHERE {here}", given)  # noqa: S608 our own words
         found: dict[int, dict[str, Run]] = {}
         for entrance, name, since, last, count, reason in rows:
             run = Run(
@@ -50,15 +46,19 @@ class Courses:
             found.setdefault(entrance, {})[name] = run
         return found
 
-    def run(self, entrance: int, name: str, run: Run | None) -> None:
-        """Keep a run; None: it is over."""
-        if run is None:
-            self.db.execute("DELETE FROM runs WHERE (entrance_id, name) = (?, ?)", (entrance, name))
-        else:
-            self.db.execute(
-                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
-                (entrance, name, stamp(run.since), stamp(run.last), run.count, run.reason),
-            )
+    def keep_runs(self, runs: Mapping[tuple[int, str], Run | None]) -> None:
+        """Keep runs, by entrance and name; None: it is over."""
+        self.db.conn.executemany(
+            "DELETE FROM runs WHERE (entrance_id, name) = (?, ?)", [key for key, run in runs.items() if run is None]
+        )
+        self.db.conn.executemany(
+            "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (*key, stamp(run.since), stamp(run.last), run.count, run.reason)
+                for key, run in runs.items()
+                if run is not None
+            ],
+        )
 
     def walk(self, walks: Mapping[tuple[int, int], tuple[int, int]], at: datetime) -> None:
         """Count passages, by slot and entrance: all, and those without a grant."""
@@ -71,11 +71,11 @@ class Courses:
 
     def walked(self, at: datetime, only: Collection[int] | None = None) -> dict[int, Walked]:
         """Return how many went through within the last hour."""
+        here, given = among("entrance_id", only)
         rows = self.db.execute(
-            "SELECT entrance_id, sum(passages), sum(unscanned), min(iif(unscanned, slot, NULL)) FROM walks"
-            " WHERE slot > :from AND (:only IS NULL OR entrance_id IN (SELECT value FROM json_each(:only)))"
-            " GROUP BY entrance_id",
-            {"from": slot(at - RATE_WINDOW), "only": None if only is None else json.dumps(list(only))},
+            "SELECT entrance_id, sum(passages), sum(unscanned), min(iif(unscanned, slot, NULL))"  # noqa: S608 our own words
+            f" FROM walks WHERE slot > :from AND {here} GROUP BY entrance_id",
+            {"from": slot(at - RATE_WINDOW), **given},
         )
         return {
             entrance: Walked(passages, unscanned, None if first is None else begun(first, at))

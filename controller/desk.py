@@ -197,7 +197,7 @@ class Desk:
         if self._up:
             self._announce(only, at)
             self._clear(intake.alerts)
-            self._sites.tell(intake.elsewhere, at)
+            self._sites.tell(intake.elsewhere, at, tick=tick)
         if self._pace:
             self._pace(count, time.monotonic() - began)
         if tick:
@@ -279,10 +279,7 @@ class Desk:
         self._say(place.topic("ack"), encode(Ack(spool=spool, seq=seq)))
 
     def _log(self, changes: Changes, before: dict[Key, Alert]) -> None:
-        places = {
-            number: facts.place
-            for number, facts in self._store.facts(self._clock(), {e for e, _ in changes.raised}).items()
-        }
+        places = self._store.places({entrance for entrance, _ in changes.raised})
         for (entrance, kind), finding in changes.raised.items():
             log.info("%s: %s: %s", places[entrance], kind, finding.what.en)
         for key, resolution in changes.resolved.items():
@@ -296,7 +293,7 @@ class Desk:
             self._crier.sum_up(digests(alerts, {place.site for place in self._store.registered()}))
             self._crier.head(self._store.journal_head())
         elif only:
-            places = [facts.place for facts in self._store.facts(at, only).values()]
+            places = self._store.places(only).values()
             self._crier.tell(self._store.open_alerts(only, at=at).values(), places, time.monotonic())
 
     def _clear(self, heard: list[tuple[Place, str]]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlite_utils import Database
 
@@ -11,6 +12,19 @@ from controller.database import stamp
 from device.wire.messages import Elsewhere, Passage, Place, Scan
 
 WAYS: Final = {"in": 1, "out": -1}
+
+
+class Move(NamedTuple):
+    """Somebody went in or out, on the day it was at the site."""
+
+    site: str
+    change: int
+    day: str
+
+
+def way(passage: Passage) -> int:
+    """Return by how many a passage changes who is inside."""
+    return 0 if passage.event_type == "not_passed" else WAYS.get(passage.direction, 0)
 
 
 class Flows:
@@ -66,17 +80,15 @@ class Flows:
         at = datetime.fromisoformat(row[2])
         return Elsewhere(id=name, code=row[0], direction=row[1], at=at, entrance=place.entrance, void=True)
 
-    def moved(self, site: str, passage: Passage, day: str) -> None:
-        """Count one who went in or out, on the day it was at the site."""
-        change = WAYS.get(passage.direction, 0) if passage.event_type != "not_passed" else 0
-        if change:
-            self.db.execute(
-                "INSERT INTO occupancy (site, inside, day) VALUES (:site, max(0, :change), :day)"
-                " ON CONFLICT DO UPDATE SET day = excluded.day,"
-                " inside = max(0, :change + iif(day = excluded.day, inside, 0))"
-                " WHERE day <= excluded.day",  # what comes late, of a day that is over, counts no more
-                {"site": site, "change": change, "day": day},
-            )
+    def moved(self, moves: Iterable[Move]) -> None:
+        """Count who went in or out, in the order in which they did as far as anybody knows."""
+        self.db.conn.executemany(
+            "INSERT INTO occupancy (site, inside, day) VALUES (:site, max(0, :change), :day)"
+            " ON CONFLICT DO UPDATE SET day = excluded.day,"
+            " inside = max(0, :change + iif(day = excluded.day, inside, 0))"
+            " WHERE day <= excluded.day",  # what comes late, of a day that is over, counts no more
+            [move._asdict() for move in moves],
+        )
 
     def inside(self, day: str) -> dict[str, int]:
         """Return how many are inside each site that counts; a new day begins with nobody."""

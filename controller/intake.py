@@ -15,6 +15,7 @@ from controller.config import PeopleSection, RulesSection
 from controller.courses import counts, slot, unscanned
 from controller.database import stamp
 from controller.digest import is_digest
+from controller.flow import Move, way
 from controller.journal import TOPIC as JOURNAL
 from controller.quarantine import Quarantine
 from controller.rules import reason_of
@@ -123,6 +124,7 @@ class Intake:
         self._courses: dict[int, Course] = {}
         self._walks: Counter[tuple[int, int]] = Counter()
         self._unscanned: Counter[tuple[int, int]] = Counter()
+        self._moves: list[Move] = []
         self._boots: set[tuple[int, str]] = set()
         self._rows: list[EventRow] = []
 
@@ -151,9 +153,14 @@ class Intake:
         for place, entrance, scan, at in self._scans:
             if other := self._store.conflict(place, scan, at, self._passback):
                 self._course(place, entrance).go_on("conflict", other, self._at, self._at)  # however late it is found
-        for entrance, course in self._courses.items():
-            for name in course.changed:
-                self._store.run(entrance, name, course.runs.get(name))
+        self._store.moved(self._moves)
+        self._store.keep_runs(
+            {
+                (entrance, name): course.runs.get(name)
+                for entrance, course in self._courses.items()
+                for name in course.changed
+            }
+        )
         if self._walks:
             self._store.walk({key: (each, self._unscanned[key]) for key, each in self._walks.items()}, self._at)
 
@@ -231,7 +238,8 @@ class Intake:
             self._unscanned[entrance, slot(at)] += bool(unscanned(passage))
         if told := self._store.unused(place, passage):
             self.elsewhere.append((place, told))
-        self._store.moved(place.site, passage, self._people.day(at))
+        if change := way(passage):
+            self._moves.append(Move(place.site, change, self._people.day(at)))
 
     def _pass_over(self, place: Place, entrance: int, headers: Mapping[str, str]) -> bool:
         """Count an event that nobody can read as lost, or its gate would send it, and nothing behind it, for ever.

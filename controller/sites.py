@@ -24,6 +24,7 @@ class Sites:
         self._inside: dict[str, int] = {}
         self._over_since: dict[str, datetime] = {}
         self._said: dict[Place, tuple[int, int]] = {}
+        self._gates: dict[str, list[Place]] = {}  # by site, as of the last tick
 
     def count(self, at: datetime) -> None:
         """Bring up to date how many are inside, in the transaction of what changed it."""
@@ -48,17 +49,26 @@ class Sites:
         """Begin anew on a new connection: the broker may have forgotten."""
         self._said.clear()
 
-    def tell(self, passings: Iterable[tuple[Place, Elsewhere]], at: datetime) -> None:
-        """Say to every gate who went through at another of its site, and how many are inside where that changed."""
-        gates = self._store.registered()
+    def tell(self, passings: Iterable[tuple[Place, Elsewhere]], at: datetime, *, tick: bool) -> None:
+        """Say to every gate who went through at another of its site, and how many are inside where that changed.
+
+        Each word goes to all gates of a site. So where it can be full they are told at once, elsewhere at a tick.
+        """
+        if tick or not self._gates:
+            self._gates.clear()
+            for gate in self._store.registered():
+                self._gates.setdefault(gate.site, []).append(gate)
         for where, passing in passings:
-            for gate in gates:
-                if gate.site == where.site and gate != where:
+            for gate in self._gates.get(where.site, ()):
+                if gate != where:
                     self._say(gate.topic("seen"), encode(passing))
+        for site, gates in self._gates.items():
+            capacity = self._people.people(site)
+            if capacity or (tick and site in self._inside):
+                self._count(gates, Inside(inside=self._inside.get(site, 0), capacity=capacity, at=at))
+
+    def _count(self, gates: Iterable[Place], inside: Inside) -> None:
+        now = (inside.inside, inside.capacity)
         for gate in gates:
-            capacity = self._people.people(gate.site)
-            now = (self._inside.get(gate.site, 0), capacity)
-            if (gate.site in self._inside or capacity) and self._said.get(gate) != now:
-                inside = Inside(inside=now[0], capacity=capacity, at=at)
-                if self._say(gate.topic("occupancy"), encode(inside), qos=1, retain=True):
-                    self._said[gate] = now
+            if self._said.get(gate) != now and self._say(gate.topic("occupancy"), encode(inside), qos=1, retain=True):
+                self._said[gate] = now

@@ -12,7 +12,7 @@ import msgspec
 
 from controller.alarms import Alarms
 from controller.courses import Courses, Walked
-from controller.database import StoreError, now, open_to_read, open_to_write, stamp
+from controller.database import StoreError, among, now, open_to_read, open_to_write, stamp
 from controller.facts import OURS, Facts, Run
 from controller.flow import Flows
 from controller.policies import Policies
@@ -73,8 +73,11 @@ class Store(Policies, Flows, Alarms, Courses):
 
     def entrance(self, place: Place) -> int:
         """Return the id of an entrance, known or not; an unknown one gets a row."""
-        self.db.execute("INSERT OR IGNORE INTO entrances (site, name) VALUES (?, ?)", place)
-        return int(self.db.execute("SELECT id FROM entrances WHERE site = ? AND name = ?", place).fetchone()[0])
+        known = self.place_id(place)
+        if known is not None:
+            return known
+        made = self.db.execute("INSERT INTO entrances (site, name) VALUES (?, ?) RETURNING id", place)
+        return int(made.fetchone()[0])
 
     def place_id(self, place: Place) -> int | None:
         """Return the id of an entrance that is known."""
@@ -130,6 +133,12 @@ class Store(Policies, Flows, Alarms, Courses):
             )
         )
 
+    def places(self, only: Collection[int]) -> dict[int, Place]:
+        """Return where these entrances are."""
+        here, given = among("id", only)
+        rows = self.db.execute(f"SELECT id, site, name FROM entrances WHERE {here}", given)  # noqa: S608 our own words
+        return {number: Place(site, name) for number, site, name in rows}
+
     def heard(self, entrance: int, at: datetime) -> None:
         """Note that an entrance speaks."""
         self.db.execute("UPDATE entrances SET heard_at = ? WHERE id = ? AND heard_at IS NULL", (stamp(at), entrance))
@@ -157,10 +166,8 @@ class Store(Policies, Flows, Alarms, Courses):
         """Return what is known now of all entrances, or of some."""
         runs, walked = self.runs(only), self.walked(at, only)
         wanted = self.db.execute("SELECT version, changed_at FROM policies").fetchone()
-        rows = self.db.query(
-            "SELECT * FROM entrances WHERE :only IS NULL OR id IN (SELECT value FROM json_each(:only))",
-            {"only": _listed(only)},
-        )
+        here, given = among("id", only)
+        rows = self.db.query(f"SELECT * FROM entrances WHERE {here}", given)  # noqa: S608 our own words
         return {
             row["id"]: _facts(row, at, runs.get(row["id"], {}), walked.get(row["id"], Walked()), wanted) for row in rows
         }
@@ -169,19 +176,24 @@ class Store(Policies, Flows, Alarms, Courses):
 
     def spool(self, entrance: int, name: str, at: datetime) -> Spool:
         """Return how far a spool has come; a new one begins at 0."""
-        self.db.execute(
-            "INSERT OR IGNORE INTO spools (entrance_id, spool, begun_at) VALUES (?, ?, ?)", (entrance, name, stamp(at))
-        )
         row = self.db.execute(
             "SELECT id, committed_seq, lost FROM spools WHERE entrance_id = ? AND spool = ?", (entrance, name)
         ).fetchone()
+        row = (
+            row
+            or self.db.execute(
+                "INSERT INTO spools (entrance_id, spool, begun_at) VALUES (?, ?, ?) RETURNING id, committed_seq, lost",
+                (entrance, name, stamp(at)),
+            ).fetchone()
+        )
         return Spool(*row)
 
     def spools(self, only: Place | None = None) -> list[tuple[Place, str, int]]:
         """Return place, name and committed seq of all spools, or of those of one entrance."""
+        here = "(n.site, n.name) = (:site, :entrance)" if only else "TRUE"
         rows = self.db.execute(
-            "SELECT n.site, n.name, s.spool, s.committed_seq FROM spools s JOIN entrances n ON n.id = s.entrance_id"
-            " WHERE :site IS NULL OR (n.site = :site AND n.name = :entrance)",
+            "SELECT n.site, n.name, s.spool, s.committed_seq FROM spools s"  # noqa: S608 our own words
+            f" JOIN entrances n ON n.id = s.entrance_id WHERE {here}",
             _place(only),
         )
         return [(Place(site, name), spool, seq) for site, name, spool, seq in rows]
@@ -244,10 +256,6 @@ def _place(place: Place | None) -> dict[str, str | None]:
     return {"site": place and place.site, "entrance": place and place.entrance}
 
 
-def _listed(only: Collection[int] | None) -> str | None:
-    return None if only is None else json.dumps(list(only))
-
-
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
@@ -256,7 +264,7 @@ def _facts(
     row: dict[str, Any], at: datetime, runs: dict[str, Run], walked: Walked, wanted: tuple[int, str | None]
 ) -> Facts:
     spoke = runs.get("spoke")
-    state = _state(row["state"])
+    state, faults = _state(row["state"]), _faults(row["health"])
     return Facts(
         place=Place(row["site"], row["name"]),
         now=at,
@@ -268,13 +276,13 @@ def _facts(
         staffing=row["staffing"],
         staffing_since=_moment(row["staffing_since"]),
         clock_unsure_since=_moment(row["clock_unsure_since"]),
-        stale=_open_fault(row["health"], "stale_trust"),
+        stale=next((fault for fault in faults if fault.fault == "stale_trust"), None),
         abnormal=runs.get("abnormal"),
         quarantined=runs.get("quarantined"),
         flood=runs.get("flood"),
         unscanned=runs.get("unscanned"),
         conflict=runs.get("conflict"),
-        faults=_faults(row["health"]),
+        faults=faults,
         crowded_since=state.crowded_since if state else None,
         waiting=state.waiting if state else None,
         repeated=runs.get("repeated"),
@@ -309,7 +317,3 @@ def _faults(health: str | None) -> tuple[OpenFault, ...]:
         return decode(Health, health.encode()).faults if health else ()
     except MessageError:
         return ()
-
-
-def _open_fault(health: str | None, name: str) -> OpenFault | None:
-    return next((fault for fault in _faults(health) if fault.fault == name), None)

@@ -25,6 +25,7 @@ from device.wire.messages import OLDEST, SEQ, SPOOL, Ack, MessageError, Place, d
 log = logging.getLogger(__name__)
 
 WINDOW: Final = 256  # events under way; far below the 1,000 messages mosquitto queues for one client
+WIDER: Final = 4  # events that the window grows by with each acknowledgement, after a loss had halved it
 PATIENCE_S: Final = (1.0, 8.0)  # before going back: at first, and at most
 REPEAT_S: Final = 0.1  # a repeated acknowledgement goes back once in this time: one loss repeats it many times
 
@@ -51,18 +52,23 @@ class Acked:
 
 
 class Window:
-    """Which seq goes next. Pure: times are monotonic seconds."""
+    """Which seq goes next. Pure: times are monotonic seconds.
+
+    What is lost was too much for somebody on the way, so the window is halved, as TCP's is: a hundred gates that come
+    back together would otherwise say everything over and over, and nothing would arrive.
+    """
 
     def __init__(self, acked: int) -> None:
         self.acked = acked
         self._sent = acked
+        self._width = WINDOW
         self._patience_s = PATIENCE_S[0]
         self._moved_at = 0.0
         self._back_at = -REPEAT_S
 
     def room(self, last: int) -> tuple[int, int]:
         """Return the seq to go on after, and how many may follow it now."""
-        return self._sent, max(0, min(last, self.acked + WINDOW) - self._sent)
+        return self._sent, max(0, min(last, self.acked + self._width) - self._sent)
 
     def sent(self, seq: int, now: float) -> None:
         """Note what went out."""
@@ -79,6 +85,7 @@ class Window:
             return False
         self.acked = seq
         self._sent = max(self._sent, seq)
+        self._width = min(WINDOW, self._width + WIDER)
         self._patience_s, self._moved_at = PATIENCE_S[0], now
         return True
 
@@ -92,6 +99,8 @@ class Window:
 
     def back(self) -> None:
         """Begin again after the last acknowledged event."""
+        if self._sent > self.acked:
+            self._width = max(1, self._width // 2)
         self._sent = self.acked
 
 

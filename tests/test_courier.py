@@ -33,12 +33,12 @@ def test_a_window_goes_out_and_moves_with_the_acknowledgements() -> None:
 def test_silence_goes_back_with_growing_patience() -> None:
     window, now, waits = Window(acked=0), 0.0, []
     for _ in range(6):
-        window.sent(5, now)
+        window.sent(2, now)
         begun = now
         while not window.look(now):
             now += 0.25
         waits.append(now - begun)
-        assert window.room(last=5) == (0, 5)
+        assert window.room(last=2) == (0, 2)
     assert waits == [1, 2, 4, 8, 8, 8]
     assert waits[0] == PATIENCE_S[0]
 
@@ -59,6 +59,22 @@ def test_a_repeated_acknowledgement_goes_back_once_for_one_loss() -> None:
     window.sent(20, now=0.51)
     window.ack(10, now=0.52)
     assert window.room(last=20) == (20, 0)
+
+
+def test_a_loss_halves_the_window_and_acknowledgements_widen_it_again() -> None:
+    window = Window(acked=0)
+    window.back()  # nothing was under way, so nothing was lost
+    widths = []
+    for now in range(20, 120, 10):
+        after, room = window.room(last=10_000)
+        widths.append(room)
+        window.sent(after + room, now)
+        assert window.look(now + 9)
+    assert widths == [256, 128, 64, 32, 16, 8, 4, 2, 1, 1]
+    for seq in range(1, 100):
+        window.sent(seq, 200)
+        window.ack(seq, 200)
+    assert window.room(last=10_000) == (99, WINDOW)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["send", "ack", "wait", "drop"]), st.integers(0, 400)), max_size=60))

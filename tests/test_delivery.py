@@ -120,8 +120,8 @@ def test_nothing_is_lost_doubled_or_disordered(world: World, fault: Callable[[Wo
     world.show(4)
     assert next(broken, None) is None
     world.show(4)
-    world.wait(lambda: len(world.stored()) >= world.last(), "not everything arrived")
-    assert world.stored() == list(range(1, world.last() + 1))
+    # A gate may keep one more at any moment, such as that nobody went.
+    world.wait(lambda: world.stored() == list(range(1, world.last() + 1)), "not everything arrived once and in order")
     with Store(world.folder / "controller.db", read_only=True) as store:
         scans = next(store.db.query("SELECT count(*) AS scans, count(DISTINCT code_hash) AS codes FROM scans"))
     assert scans == {"scans": 12, "codes": 12}

@@ -100,3 +100,31 @@ def test_no_question_of_a_page_walks_through_a_whole_table(office: Pages) -> Non
             bounded = "ORDER BY seq DESC LIMIT" in statement  # the end of the table's own order
             assert bounded or not walked, f"{statement}\n{plan}"
             assert not sorted_, f"{statement}\n{plan}"
+
+
+PAGES = (
+    "/", "/board", "/entrances/expo/north", "/entrances/expo/north/day", "/alerts", "/alerts?state=",
+    "/alerts?kind=tamper", "/alerts?entrance=expo/north", "/journal", "/journal?before=3", "/events",
+    "/events?entrance=expo/north", "/events?type=refuse&kind=scan&text=x&before=90", "/events.csv", "/fleet",
+    f"{ROOT}/entrances", f"{ROOT}/alerts", f"{ROOT}/events?kind=duty", f"{ROOT}/entrances/expo/north/day",
+)  # fmt: skip
+GROWS = r"SCAN (events|e|a|alerts|journal|passings|quarantine)\b(?!.* USING)"
+
+
+def test_every_page_asks_by_index_alone(office: Pages, chief: Visitor) -> None:
+    said: list[str] = []
+    with office.server._readers.lent() as store:
+        store.db.conn.set_trace_callback(said.append)  # the next to be lent is the one that came back last
+    for page in PAGES:
+        before = len(said)
+        assert chief.get(page)[0] == 200, page
+        assert len(said) > before, page
+    with office.server._readers.lent() as store:
+        store.db.conn.set_trace_callback(None)
+        asked = {each for each in said if each.lstrip().startswith(("SELECT", "WITH"))}
+        assert len(asked) > 15
+        for statement in asked:
+            plan = [step[3] for step in store.db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            walked = [step for step in plan if re.match(GROWS, step)]
+            bounded = "ORDER BY seq DESC LIMIT" in statement  # the end of the table's own order
+            assert bounded or not walked, f"{statement}\n{plan}"

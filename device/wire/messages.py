@@ -5,6 +5,7 @@ A payload is one JSON object with `"v": 1`. Times are UTC, RFC 3339. Nothing a p
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
@@ -62,6 +63,7 @@ class Place(NamedTuple):
     entrance: str
 
     @classmethod
+    @functools.lru_cache(maxsize=4096)  # asked of every message that arrives; what is no place is not kept
     def parse(cls, text: str) -> Place:
         """Read `site/entrance`, checking both ids."""
         site, _, entrance = text.partition("/")
@@ -184,12 +186,8 @@ class Commanded(Event, frozen=True, kw_only=True):
 
 AnyEvent = Scan | Passage | Duty | Fault | Commanded
 EVENTS: Final[dict[Kind, type[AnyEvent]]] = {
-    "scan": Scan,
-    "passage": Passage,
-    "duty": Duty,
-    "fault": Fault,
-    "command": Commanded,
-}
+    "scan": Scan, "passage": Passage, "duty": Duty, "fault": Fault, "command": Commanded,
+}  # fmt: skip
 KIND_OF: Final[dict[type[AnyEvent], Kind]] = {event: kind for kind, event in EVENTS.items()}
 
 
