@@ -76,8 +76,7 @@ class Store(Policies, Flows, Alarms, Courses):
         known = self.place_id(place)
         if known is not None:
             return known
-        made = self.db.execute("INSERT INTO entrances (site, name) VALUES (?, ?) RETURNING id", place)
-        return int(made.fetchone()[0])
+        return self.db.execute("INSERT INTO entrances (site, name) VALUES (?, ?)", place).lastrowid or 0
 
     def place_id(self, place: Place) -> int | None:
         """Return the id of an entrance that is known."""
@@ -179,14 +178,12 @@ class Store(Policies, Flows, Alarms, Courses):
         row = self.db.execute(
             "SELECT id, committed_seq, lost FROM spools WHERE entrance_id = ? AND spool = ?", (entrance, name)
         ).fetchone()
-        row = (
-            row
-            or self.db.execute(
-                "INSERT INTO spools (entrance_id, spool, begun_at) VALUES (?, ?, ?) RETURNING id, committed_seq, lost",
-                (entrance, name, stamp(at)),
-            ).fetchone()
+        if row:
+            return Spool(*row)
+        new = self.db.execute(
+            "INSERT INTO spools (entrance_id, spool, begun_at) VALUES (?, ?, ?)", (entrance, name, stamp(at))
         )
-        return Spool(*row)
+        return Spool(new.lastrowid or 0, 0, 0)
 
     def spools(self, only: Place | None = None) -> list[tuple[Place, str, int]]:
         """Return place, name and committed seq of all spools, or of those of one entrance."""

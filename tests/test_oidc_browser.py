@@ -12,7 +12,7 @@ from controller.oidc.emulated import CLIENT, Emulated
 from controller.oidc.settings import OidcSection
 from controller.web.phrases import PHRASES
 from tests.boarders import Pages, pages
-from tests.browser import Browser, browsing, needs_chromium
+from tests.browser import CONTRAST, Browser, browsing, needs_chromium
 from tests.test_board_browser import DESK, MEASURE, PHONE
 from tests.travellers import GUARD, secret
 
@@ -65,7 +65,7 @@ def test_the_button_leads_there_and_back_to_the_board_and_out_of_both(clicking: 
     for size in (PHONE, DESK):
         clicking.open("/alerts", language, size)
         browser.until("document.querySelector('#provider') !== null")
-        assert browser.run(MEASURE) == []
+        assert browser.run(CONTRAST + MEASURE) == []
         clicking.show(f"sign-in-{language}-{size[0]}")
     clicking.there()
     clicking.show("provider")
@@ -90,7 +90,7 @@ def test_a_stranger_reads_whom_to_ask(clicking: Clicking, language: str) -> None
     text = browser.run("return document.querySelector('main').innerText")
     assert getattr(PHRASES["unknown_ask"], language) in text
     assert "the duty room, 8000" in text
-    assert browser.run(MEASURE) == []
+    assert browser.run(CONTRAST + MEASURE) == []
     clicking.show(f"unknown-{language}")
 
 
@@ -101,5 +101,5 @@ def test_who_refuses_over_there_is_asked_again(clicking: Clicking) -> None:
     clicking.browser.until(
         "document.querySelector('[role=alert]')?.innerText", lambda said: said == PHRASES["provider_refused"].en
     )
-    assert clicking.browser.run(MEASURE) == []
+    assert clicking.browser.run(CONTRAST + MEASURE) == []
     clicking.show("refused")
