@@ -122,7 +122,8 @@ class Gates:
         self.raised: dict[tuple[str, str], float] = {}  # topic: when an alert was first heard
         self.open: set[str] = set()
         self._looked = 0.0
-        self._states = deque((time.monotonic() + random.uniform(0, STATE_S), gate) for gate in self.all)
+        begins = sorted(time.monotonic() + random.uniform(0, STATE_S) for _ in self.all)
+        self._states = deque(zip(begins, self.all, strict=True))
 
     def _connect(self, place: Place) -> Gate:
         will = place.topic("status"), encode(Status(state="offline", reason="lost"))

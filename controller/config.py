@@ -7,6 +7,7 @@ name. Every command reads them through `configured`.
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -130,6 +131,12 @@ class AlertsSection(Struct, frozen=True, forbid_unknown_fields=True):
         float,
         Meta(ge=0, le=3600, description="seconds between two messages about one alert that only counts on"),
     ] = 5.0
+
+    @property
+    def shortest_s(self) -> float:
+        """Return the shortest that anybody has to take an alert on; endless where nothing is escalated."""
+        given = (self.escalate_critical_s, self.escalate_warning_s, self.escalate_info_s)
+        return min((each for each in given if each), default=math.inf)
 
     def patience_s(self, severity: str) -> float:
         """Return how long somebody has to take an alert on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -36,6 +37,7 @@ from device.wire.messages import Ack, Alert, Place, encode
 log = logging.getLogger(__name__)
 
 TICK_S: Final = 1.0  # between looks at what time alone brings about, and at what other programs wrote
+PORTION: Final = 100  # entrances looked at between two batches
 AT_ONCE: Final = 20_000  # messages looked at before the next batch: a flood must not keep us from working
 REPEAT_S: Final = 0.5  # a gate that repeats what is committed may have missed an ack: said again once in this time
 RETURN_S: Final = 10.0  # a gate that lost its broker is back within this; its link waits up to 8 s between attempts
@@ -106,6 +108,7 @@ class Desk:
         self._sites = Sites(store, people, say)
         self._up = False
         self._ready = False
+        self._round: deque[list[int]] = deque()  # entrances that are still to be looked at in this tick
         self._ticked_at = 0.0  # monotonic seconds, as are the next two
         self._acked_at: dict[tuple[Place, str], float] = {}
         self._return_by: float | None = None
@@ -128,9 +131,12 @@ class Desk:
         """Work off one batch; what came before a change of the connection, or before the end, is worked off first."""
         if self._next is None:
             self._take()
-        tick = time.monotonic() - self._ticked_at >= TICK_S
-        if self._turns or tick:
-            self._work(self._turns.take(), tick=tick)
+        if self._turns:
+            self._work(self._turns.take(), tick=False)
+        if self._round:
+            self._look(self._round.popleft())
+        elif time.monotonic() - self._ticked_at >= TICK_S:
+            self._work((), tick=True)  # after the batch, whose acknowledgements do not wait for it
         if self._next is None or self._turns:
             return True
         (said,), self._next = self._next, None
@@ -140,7 +146,7 @@ class Desk:
 
     def _take(self) -> None:
         """Let all that was heard wait for its turn, up to a change of the connection or the end."""
-        wait_s = 0.0 if self._turns else max(0.0, self._ticked_at + TICK_S - time.monotonic())
+        wait_s = 0.0 if self._turns or self._round else max(0.0, self._ticked_at + TICK_S - time.monotonic())
         try:
             for _ in range(AT_ONCE):
                 said = self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait()
@@ -188,14 +194,15 @@ class Desk:
             self._told |= intake.told
             self._miss(at)
             self._sites.count(at)
-            only = None if tick else intake.touched
-            changes, before = self._judge(only, at)
+            if tick:
+                self._round = self._portions()
+            changes, before = self._judge(None if tick and not self._round else intake.touched, at)
             if tick:
                 self._escalate(at)
         self._acknowledge(intake)
         self._log(changes, before)
         if self._up:
-            self._announce(only, at)
+            self._announce(None if tick else intake.touched, at)
             self._clear(intake.alerts)
             self._sites.tell(intake.elsewhere, at, tick=tick)
         if self._pace:
@@ -205,6 +212,20 @@ class Desk:
             self._retention.look(at)
             self._ticked_at = time.monotonic()
             self._alive()
+
+    def _portions(self) -> deque[list[int]]:
+        """Return the entrances in portions, that what comes in need not wait for a look at very many; few are none."""
+        ids = self._store.ids()
+        return deque(ids[at : at + PORTION] for at in range(0, len(ids), PORTION) if len(ids) > PORTION)
+
+    def _look(self, only: list[int]) -> None:
+        """Do what time alone brings about at some entrances."""
+        at = self._clock()
+        with self._store.transaction():
+            changes, before = self._judge(only, at)
+        self._log(changes, before)
+        if self._up:
+            self._announce(only, at)
 
     def _miss(self, at: datetime) -> None:
         """Call a gate offline that was online and did not come back: a new broker knows nothing of its last will."""
@@ -231,7 +252,9 @@ class Desk:
 
     def _escalate(self, at: datetime) -> None:
         """Write down which alerts nobody took on in time."""
-        waiting = self._store.raised_at()
+        patience_s = self._alerts.shortest_s
+        raised = self._store.raised_at()
+        waiting = {number: since for number, since in raised.items() if (at - since).total_seconds() >= patience_s}
         if waiting:
             alerts = self._store.open_alerts(at=at).values()
             self._store.escalate(
@@ -298,9 +321,10 @@ class Desk:
 
     def _clear(self, heard: list[tuple[Place, str]]) -> None:
         """Take back what is on the broker as an alert and is not open: it was resolved while nobody could be told."""
-        if heard:
+        strange = {each for each in heard if not self._crier.has_said(*each)}
+        if strange:
             still = {(Place(alert.site, alert.entrance), alert.kind) for alert in self._store.open_alerts().values()}
-            for place, kind in set(heard) - still:
+            for place, kind in strange - still:
                 self._crier.take_back(place, kind)
 
     def _policy(self) -> None:

@@ -69,6 +69,10 @@ class Crier:
             for kind in self._said.get(place, {}).keys() - still.get(place, set()):
                 self.take_back(place, kind)
 
+    def has_said(self, place: Place, kind: str) -> bool:
+        """Tell whether this alert stands as it was said on this connection."""
+        return kind in self._said.get(place, {})
+
     def take_back(self, place: Place, kind: str) -> None:
         """Say that an alert is no longer open."""
         self._said.get(place, {}).pop(kind, None)

@@ -132,6 +132,10 @@ class Store(Policies, Flows, Alarms, Courses):
             )
         )
 
+    def ids(self) -> list[int]:
+        """Return the ids of all entrances that are known."""
+        return [number for (number,) in self.db.execute("SELECT id FROM entrances ORDER BY id")]
+
     def places(self, only: Collection[int]) -> dict[int, Place]:
         """Return where these entrances are."""
         here, given = among("id", only)

@@ -52,7 +52,8 @@ class Line:
 class Turns:
     """Admits what is heard, takes it, and gives it out in batches."""
 
-    def __init__(self) -> None:
+    def __init__(self, batch_s: float = BATCH_S) -> None:
+        self._batch_s = batch_s
         self._lines: dict[str, Line] = {}  # by site and entrance, or whatever else a topic begins with
         self._flooding: set[str] = set()
         self._until: dict[str, float] = {}  # monotonic seconds, until which nothing of a gate is taken
@@ -86,7 +87,7 @@ class Turns:
 
     def take(self) -> Iterator[Heard]:
         """Give out the next batch: everybody's share in turn, as long as there is room and time."""
-        left, until = BATCH, time.monotonic() + BATCH_S
+        left, until = BATCH, time.monotonic() + self._batch_s
         while self._lines and left and time.monotonic() < until:
             gate, line = next(iter(self._lines.items()))
             for _ in range(min(SHARE, left, len(line.first) + len(line.last))):

@@ -5,6 +5,7 @@ Of two such worlds that live through the same acts one is never killed; what dif
 
 from __future__ import annotations
 
+import math
 import queue
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ from controller.desk import Desk, Told
 from controller.journal import TOPIC as JOURNAL
 from controller.ledger import Noted
 from controller.store import Store
+from controller.turns import Turns
 from device.wire.link import Heard, LinkChanged
 from device.wire.messages import (
     OLDEST,
@@ -114,7 +116,7 @@ class World:
         self.inbox: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
         self.desk: Desk | None = Desk(
             store=self.store, rules=RULES, alerts=ALERTS, inbox=self.inbox, say=self.say, people=PEOPLE,
-            clock=lambda: self.at,
+            clock=lambda: self.at, turns=Turns(batch_s=math.inf),
         )  # fmt: skip
         self._told = sort([])
         self._tell_attempts()

@@ -1,4 +1,4 @@
-"""A storm over many entrances and kinds is some messages, and the last of them have it all."""
+"""A storm over many entrances and kinds is some messages, and a look at many entrances holds nobody up."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import msgspec
 
 from controller.config import AlertsSection, Route, RulesSection
 from controller.database import now
-from controller.desk import Desk
+from controller.desk import PORTION, Desk, Told
 from controller.notify import UPDATES, Crier
 from controller.postman import Postman, Send
 from controller.store import Store
 from device.wire.link import Heard, LinkChanged
-from device.wire.messages import Alert, Passage, Place, Text, decode, encode
-from tests.bystanders import WHEN, scan, wait
+from device.wire.messages import Alert, Passage, Place, Status, Text, decode, encode
+from tests.bystanders import PATIENCE_S, PLACE, WHEN, scan, wait
 
 PLACES = [Place("expo", f"door-{number}") for number in range(100)]
 EVENTS = 10_000
@@ -121,3 +121,43 @@ def test_what_only_counts_on_shares_a_few_messages_a_second_and_none_is_forgotte
     for second in range(60, 85):
         crier.tell([alert(place, kind, 59) for place in PLACES for kind in kinds], None, 100.0 + second)
     assert set(dict(said).values()) == {59}, "and in the end all is said"
+
+
+def test_what_comes_in_does_not_wait_for_a_look_at_a_thousand_entrances(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def say(topic: str, payload: bytes, **_how: object) -> bool:  # noqa: ARG001
+        said.append(topic)
+        return True
+
+    places, at = [Place("expo", f"gate-{number}") for number in range(2 * PORTION + 50)], [WHEN]
+    inbox: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
+    with Store(tmp_path / "controller.db") as store:
+        for place in places:
+            store.register(place)
+        desk = Desk(
+            store=store, rules=RulesSection(offline_grace_s=5), inbox=inbox, clock=lambda: at[0],
+            say=say,
+        )  # fmt: skip
+        for place in places:
+            inbox.put(Heard(topic=place.topic("status"), payload=encode(Status(state="online"))))
+        inbox.put(LinkChanged(up=True))
+        while desk._turn() and not said:
+            pass
+        for place in places:
+            inbox.put(Heard(topic=place.topic("status"), payload=encode(Status(state="offline", reason="lost"))))
+        desk._turn()
+        at[0] += timedelta(seconds=6)
+        until = time.monotonic() + PATIENCE_S
+        while not any(topic.endswith("gate_offline") for topic in said):
+            assert time.monotonic() < until
+            desk._turn()
+        found = sum(topic.endswith("gate_offline") for topic in said)
+        assert found <= PORTION, "not all of them at once"
+        inbox.put(Heard(topic=PLACE.topic("scan"), payload=encode(scan(1))))
+        desk._turn()
+        assert PLACE.topic("ack") in said
+        assert sum(topic.endswith("gate_offline") for topic in said) < len(places), "before the others were looked at"
+        while sum(topic.endswith("gate_offline") for topic in said) < len(places):
+            assert time.monotonic() < until
+            desk._turn()
