@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from controller.config import RulesSection
 from controller.facts import Facts, Run
 from controller.rules import INHIBITED_BY, REFUSED, RULES, findings, gate_offline, reason_of
+from controller.rules.gates import OWN_ALERT, gate_fault
+from controller.rules.remedies import ANY, REMEDIES
 from device.verdict import REFERRED
 from device.wire import words
 from device.wire.messages import OpenFault, Place, Staffing
@@ -42,8 +44,8 @@ def run(last_s: float, count: int = 1, reason: str = "revoked") -> Run:
     return Run(since=before(last_s + 60), last=before(last_s), count=count, reason=reason)
 
 
-def fault(name: str) -> OpenFault:
-    return OpenFault(name, before(40), "")
+def fault(name: str, ago_s: float = 40) -> OpenFault:
+    return OpenFault(name, before(ago_s), "")
 
 
 @pytest.mark.parametrize(
@@ -263,3 +265,19 @@ def test_trust_that_is_too_old_is_a_finding_while_the_gate_says_so() -> None:
     assert "shc/clinic" in finding.what.zh
     assert found() == set()
     assert found(stale=stale, online=False, online_since=before(9999)) == {"gate_offline"}, "nobody can tell"
+
+
+def test_a_fault_says_what_to_do_about_the_gravest_of_them() -> None:
+    faults = (fault("screen_lost", 500), fault("camera_black"), fault("unheard_of", 900))
+    alert = gate_fault(facts(faults=faults), SETTINGS)
+    assert alert
+    assert alert.severity == "critical"
+    assert alert.what.en.startswith("a fault of the gate: the picture is black")
+    assert alert.next_step == REMEDIES["camera_black"]
+    other = gate_fault(facts(faults=(fault("unheard_of"),)), SETTINGS)
+    assert other
+    assert other.next_step == ANY
+
+
+def test_every_fault_that_is_no_alert_of_its_own_has_its_remedy() -> None:
+    assert REMEDIES.keys() == words.FAULTS.keys() - OWN_ALERT

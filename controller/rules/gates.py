@@ -7,6 +7,7 @@ from typing import Final
 
 from controller.config import RulesSection
 from controller.facts import LONGEST_DETAIL, Facts, Finding, fault_since, lost_since
+from controller.rules.remedies import ANY, REMEDIES
 from device.wire import words
 from device.wire.messages import Text
 from device.wire.plain import harmless
@@ -131,17 +132,18 @@ def gate_fault(facts: Facts, rules: RulesSection) -> Finding | None:
     faults = [each for each in facts.faults if each.fault not in OWN_ALERT and facts.now - each.since >= grace]
     if not faults or lost_since(facts, rules) is not None:
         return None
-    names = [harmless(each.fault, LONGEST_DETAIL) for each in sorted(faults, key=lambda each: each.since)[:NAMED]]
+    faults.sort(key=lambda each: (each.fault not in GRAVE, each.since))
+    names = [harmless(each.fault, LONGEST_DETAIL) for each in faults[:NAMED]]
     more = "…" if len(faults) > NAMED else ""
     return Finding(
-        severity="critical" if any(each.fault in GRAVE for each in faults) else "warning",
+        severity="critical" if faults[0].fault in GRAVE else "warning",
         since=min(each.since for each in faults),
         count=len(faults),
         what=Text(
             f"设备故障：{'、'.join(words.reason(name, 'zh') for name in names)}{more}",
             f"a fault of the gate: {', '.join(words.reason(name, 'en') for name in names)}{more}",
         ),
-        next_step=Text("请按操作手册故障表处理", "see the table of faults in the operators' manual"),
+        next_step=REMEDIES.get(names[0], ANY),
     )
 
 
