@@ -1,4 +1,4 @@
-"""The messages as an AsyncAPI 3 document, made from the classes themselves: what gates say and hear, topic by topic."""
+"""The messages as an AsyncAPI 3 document, made from the classes themselves: each topic and who says it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 import click
 import msgspec
 
+from controller import digest, journal
 from device.wire import messages
 from device.wire.messages import COMMAND, EVENTS, OLDEST, REPLY, ROOT, SEQ, SPOOL, VERBS, Message
 
@@ -19,7 +20,7 @@ SCHEMAS: Final = "#/components/schemas/{name}"
 
 
 class Word(NamedTuple):
-    """One topic below an entrance."""
+    """One topic: below an entrance, or a whole one where it begins with ours."""
 
     word: str
     message: type[Message]
@@ -38,6 +39,8 @@ WORDS: Final = (
     Word(f"{REPLY}<verb>", messages.Reply, "gate", retained=False, qos=1),
     Word("ack", messages.Ack, "controller", retained=False, qos=0),
     Word("alert/<kind>", messages.Alert, "controller", retained=True, qos=1),
+    Word(digest.topic("<site>"), digest.Digest, "controller", retained=True, qos=1),
+    Word(journal.TOPIC, journal.Head, "controller", retained=True, qos=1),
     Word("occupancy", messages.Inside, "controller", retained=True, qos=1),
     Word("seen", messages.Elsewhere, "controller", retained=False, qos=0),
     Word("policy/desired", messages.Desired, "controller", retained=True, qos=1),
@@ -52,7 +55,7 @@ PARAMETERS: Final[dict[str, Document]] = {
 
 
 def document() -> Document:
-    """Return it, from the side of a gate: it sends what it says, and receives what it hears."""
+    """Return it, from the side of a gate: it sends what it says. A site's own topics are for whoever listens."""
     references, schemas = msgspec.json.schema_components([word.message for word in WORDS], ref_template=SCHEMAS)
     payloads = {word.message.__name__: found for word, found in zip(WORDS, references, strict=True)}
     return {
@@ -89,7 +92,8 @@ def name(word: Word) -> str:
 
 
 def _channel(word: Word) -> Document:
-    address = f"{ROOT}/{{site}}/{{entrance}}/" + re.sub(r"<(\w+)>", r"{\1}", word.word)
+    topic = word.word if word.word.startswith(f"{ROOT}/") else f"{ROOT}/<site>/<entrance>/{word.word}"
+    address = re.sub(r"<(\w+)>", r"{\1}", topic)
     message = word.message.__name__
     return {
         "address": address,
