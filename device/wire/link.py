@@ -118,7 +118,7 @@ class Link:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
-        client.on_connect_fail = lambda *_: self._down(f"nobody answers at {wire.host}:{wire.port}")
+        client.on_connect_fail = self._on_connect_fail
         client.on_message = self._on_message
         # Without it paho writes from whichever thread publishes while ours reads, which no TLS connection survives.
         client.on_socket_register_write = lambda *_: None
@@ -201,7 +201,7 @@ class Link:
         """Be connected until `stop` or `reconnect`, or until the broker does not let us hear: True."""
         self._denied = False
         self._client.connect_async(self._wire.host, self._wire.port, keepalive=self._wire.keepalive_s, clean_start=True)
-        if not self._stopping:  # connecting takes back a disconnect() that came just before
+        if not self._stopping:  # connecting takes back a disconnect(), which is then said again
             self._client.loop_forever(retry_first_connection=True)
         return self._denied
 
@@ -233,9 +233,16 @@ class Link:
         # A word is said at once. Otherwise TCP holds small ones back until the last is acknowledged, 40 ms with TLS.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def _on_connect_fail(self, client: mqtt.Client, _data: Any) -> None:
+        if self._stopping:
+            client.disconnect()
+        self._down(f"nobody answers at {self._wire.host}:{self._wire.port}")
+
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, code: ReasonCode, said: Any) -> None:
         self._largest = getattr(said, "MaximumPacketSize", LARGEST)
-        if code.is_failure:
+        if self._stopping:
+            client.disconnect()
+        elif code.is_failure:
             self._down(f"the broker refused us: {code}")
         elif self._hear:
             how = SubscribeOptions(qos=1, retainAsPublished=self._as_published)
