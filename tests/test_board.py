@@ -75,6 +75,9 @@ def test_nobody_sees_anything_without_signing_in(office: Pages) -> None:
 
 def test_signing_in_and_out(office: Pages) -> None:
     visitor = Visitor(office.config.web.port)
+    status, page = visitor.post("/sign-in", name='guard 1"><b>', password="something wrong")
+    assert status == 403
+    assert 'value="guard 1&#34;&gt;&lt;b&gt;"' in page, "whoever mistyped a password need not type the name again"
     assert visitor.post("/sign-in", name="guard 1", password="something wrong")[0] == 403
     assert visitor.post("/sign-in", name="guard 1", password=PASSWORD, to="//elsewhere.example")[0] == 303
     assert visitor.headers["location"] == "/"

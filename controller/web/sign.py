@@ -14,6 +14,7 @@ from controller.web import visit
 from controller.web.pages import plain_page
 from controller.web.visit import RefusedError
 
+LONGEST_NAME: Final = 64  # characters, as the form has it
 YEAR_S: Final = 365 * 86400
 
 
@@ -28,11 +29,11 @@ async def sign_in(request: Request) -> Response:
     name, to = given.get("name", "").strip(), visit.local(given.get("to", "/"))
     address = request.client.host if request.client else ""
     if house.patience.waits(name, address, time.monotonic()):
-        return asking(request, to, "wait", status=429)
+        return asking(request, to, "wait", status=429, name=name)
     person = await run_in_threadpool(house.accounts.known, name, given.get("password", ""))
     if person is None:
         house.patience.wrong(name, address, time.monotonic())
-        return asking(request, to, "wrong", status=403)
+        return asking(request, to, "wrong", status=403, name=name)
     house.patience.right(name, address)
     answer = RedirectResponse(to, 303)
     token = await run_in_threadpool(house.accounts.begin, person, time.time())
@@ -40,7 +41,7 @@ async def sign_in(request: Request) -> Response:
     return answer
 
 
-def asking(request: Request, to: str, said: str, *, status: int = 200) -> Response:
+def asking(request: Request, to: str, said: str, *, status: int = 200, name: str = "") -> Response:
     """Ask for name and password, or whether to go to the identity provider; say what went wrong before."""
     house = visit.house(request)
     provider = house.away.settings if house.away else None
@@ -50,6 +51,7 @@ def asking(request: Request, to: str, said: str, *, status: int = 200) -> Respon
         status=status,
         to=visit.local(to),
         said=said,
+        name=name[:LONGEST_NAME],
         nobody=not house.accounts.people() and not (provider and provider.grant),
         provider=provider,
     )
