@@ -283,8 +283,13 @@ class Alarms(Gazetteer):
         ]  # fmt: skip
 
 
+def is_name(by: str) -> bool:
+    """Tell whether the journal can show this as who did something."""
+    return bool(by.strip()) and by.isprintable() and len(by) <= LONGEST_NAME
+
+
 def _check(by: str, text: str) -> None:
-    if not (by.strip() and by.isprintable() and len(by) <= LONGEST_NAME):
+    if not is_name(by):
         raise AlertError(f"say who it is, in 1 to {LONGEST_NAME} characters that print, such as 'guard 7'")
     if not text.isprintable() or len(text) > LONGEST_NOTE:
         raise AlertError(f"write it in at most {LONGEST_NOTE} characters that print, on one line")

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from controller import telling
-from controller.alarms import LONGEST_NAME
+from controller.alarms import LONGEST_NAME, is_name
 from controller.rights import TITLES
 from device.wire.messages import Text
 from device.wire.words import Language, say
@@ -100,7 +100,7 @@ def somebody() -> str:
 
 def _signed(_context: click.Context, _option: click.Parameter, name: str) -> str:
     """Refuse a name that the journal could not show."""
-    if not (name.strip() and name.isprintable() and len(name) <= LONGEST_NAME):
+    if not is_name(name):
         raise click.BadParameter(f"1 to {LONGEST_NAME} characters that print, such as 'guard 7'")
     return name
 

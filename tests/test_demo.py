@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.boarders import Visitor
+from tests.processes import naming
 
 DEADLINE_S = 90
 
@@ -29,17 +29,6 @@ def demo(folder: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def mentioning(folder: Path) -> Iterator[str]:
-    """Find running programs whose command line names the folder."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if str(folder).encode() in words:
-            yield words.replace(b"\0", b" ").decode()
-
-
 def test_the_demo_ends_by_itself_and_everything_happened(tmp_path: Path) -> None:
     with demo(tmp_path, "--for", "20", "--lang", "en") as running:
         said, _ = running.communicate(timeout=DEADLINE_S)
@@ -48,7 +37,7 @@ def test_the_demo_ends_by_itself_and_everything_happened(tmp_path: Path) -> None
     for words in ("unstaffed entrance", "grant", "outside its time", "abnormal code", "checked in"):
         assert words in said
     assert list(tmp_path.iterdir()) == []
-    assert list(mentioning(tmp_path)) == []
+    assert list(naming(tmp_path)) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -64,13 +53,13 @@ def test_interrupting_the_demo_removes_all_of_it(tmp_path: Path, number: signal.
         visitor = Visitor(int(board[1]))
         assert visitor.post("/sign-in", name="demo", password=board[2])[0] == 303
         assert "North gate" in visitor.get("/")[1]
-        assert list(mentioning(tmp_path))
+        assert list(naming(tmp_path))
         running.send_signal(number)
         said, _ = running.communicate(timeout=DEADLINE_S)
     assert running.returncode == 0, said
     assert "幕" in said
     deadline = time.monotonic() + 10
-    while left := list(mentioning(tmp_path)):
+    while left := list(naming(tmp_path)):
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
     assert list(tmp_path.iterdir()) == []

@@ -23,6 +23,7 @@ from device.wire.link import Wire
 from device.wire.messages import Fault, decode
 from hardware.levels import Levels
 from tests.fire.gate import CARD, configure
+from tests.processes import guardian_of
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 RELAY, BUZZER, FIRE = 17, 18, 12
@@ -97,14 +98,7 @@ class Gate:
 
     def guardian(self) -> int:
         """Return the process id of its guardian; 0 when there is none."""
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"hardware.guardian" in words and str(self.data).encode() in words:
-                return int(folder.name)
-        return 0
+        return guardian_of(self.data)
 
     def kill(self) -> None:
         """Kill it as it stands."""

@@ -14,7 +14,6 @@ from controller.web import visit
 from controller.web.pages import plain_page
 from controller.web.visit import RefusedError
 
-LONGEST_NAME: Final = 64  # characters, as the form has it
 YEAR_S: Final = 365 * 86400
 
 
@@ -51,7 +50,7 @@ def asking(request: Request, to: str, said: str, *, status: int = 200, name: str
         status=status,
         to=visit.local(to),
         said=said,
-        name=name[:LONGEST_NAME],
+        name=name,
         nobody=not house.accounts.people() and not (provider and provider.grant),
         provider=provider,
     )

@@ -34,6 +34,12 @@ class Rest(NamedTuple):
 
 
 CABLE: Final = Text("检查接线（hardware/wiring.md）", "see its wires (hardware/wiring.md)")
+BEAM: Final = Rest(
+    level=False,
+    pull_up=None,
+    wrong=Text("外侧光束被遮断", "the outer beam is broken"),
+    fix=Text("移开遮挡，对准光束，检查供电与电缆", "clear the way, align it, see its supply and its cable"),
+)
 AT_REST: Final[dict[str, Rest]] = {
     "staff_button": Rest(
         level=True,
@@ -41,18 +47,8 @@ AT_REST: Final[dict[str, Rest]] = {
         wrong=Text("值守按钮一直按下", "the staff button is pressed"),
         fix=Text("松开按钮；若未按下则已卡住或短路", "let go of it; otherwise it is stuck, or its cable is shorted"),
     ),
-    "beam_outer": Rest(
-        level=False,
-        pull_up=None,
-        wrong=Text("外侧光束被遮断", "the outer beam is broken"),
-        fix=Text("移开遮挡，对准光束，检查供电与电缆", "clear the way, align it, see its supply and its cable"),
-    ),
-    "beam_inner": Rest(
-        level=False,
-        pull_up=None,
-        wrong=Text("内侧光束被遮断", "the inner beam is broken"),
-        fix=Text("移开遮挡，对准光束，检查供电与电缆", "clear the way, align it, see its supply and its cable"),
-    ),
+    "beam_outer": BEAM,
+    "beam_inner": BEAM._replace(wrong=Text("内侧光束被遮断", "the inner beam is broken")),
     "turnstile_passed": Rest(
         level=True,
         pull_up=True,

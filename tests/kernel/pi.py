@@ -21,6 +21,7 @@ from tests.kernel.gpiochip import Chip
 from tests.kernel.i2c import Bus, Mlx90614
 from tests.kernel.machine import Machine
 from tests.kernel.wall import BUZZER, LAMP, RELAY
+from tests.processes import guardian_of
 
 ROOT: Final = Path(__file__).parents[2]
 OUTER, INNER, FIRE, DOOR = 25, 16, 12, 4
@@ -107,14 +108,7 @@ class Pi:
 
     def guardian(self) -> int:
         """Return the process id of the relay's guardian; 0 when there is none."""
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"hardware.guardian" in words and str(self.folder).encode() in words:
-                return int(folder.name)
-        return 0
+        return guardian_of(self.folder)
 
 
 @contextlib.contextmanager
