@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import logging
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 import click
 import msgspec
 
 from device.codes.upstream import MAX_ANSWER
+from device.wire.loopback import Loopback, Page
 
 log = logging.getLogger(__name__)
 
 COLOURS: Final = ("green", "yellow", "red")
 PORT: Final = 8471
+DRIP_S: Final = 1.0
 
 
-class Verifier:
+class Verifier(Loopback):
     """Answers on the loopback address until it is closed.
 
     A text with `green`, `yellow` or `red` in it is that colour, one with `slow` is never answered, one with `drip` a
@@ -26,47 +26,16 @@ class Verifier:
     """
 
     def __init__(self, port: int = 0) -> None:
+        super().__init__(port, name="verifier")
         self.asked: list[dict[str, Any]] = []
         self.tokens: list[str | None] = []
-        self._closed = threading.Event()
-        verifier = self
-
-        class Page(BaseHTTPRequestHandler):
-            """One question."""
-
-            def do_POST(self) -> None:
-                """Answer it."""
-                verifier.answer(self)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is its parent's
-                """Say it in our log."""
-                log.info(format, *args)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Page)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="verifier", daemon=True)
 
     @property
     def url(self) -> str:
         """Return where it answers."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/code"
+        return f"http://127.0.0.1:{self.port}/code"
 
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop answering."""
-        self._closed.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def wait(self) -> None:
-        """Answer until somebody closes it."""
-        self._closed.wait()
-
-    def answer(self, page: BaseHTTPRequestHandler) -> None:
+    def answer(self, page: Page) -> None:
         """Answer one question as its text asks for."""
         size = int(page.headers.get("Content-Length", 0))
         question = msgspec.json.decode(page.rfile.read(min(size, MAX_ANSWER)))
@@ -83,13 +52,11 @@ class Verifier:
         page.end_headers()
         self._say(page, answer, drip="drip" in code)
 
-    def _say(self, page: BaseHTTPRequestHandler, answer: bytes, *, drip: bool) -> None:
+    def _say(self, page: Page, answer: bytes, *, drip: bool) -> None:
         try:
-            for byte in answer if drip else ():
-                page.wfile.write(bytes([byte]))
-                if self._closed.wait(1.0):
-                    return
-            if not drip:
+            if drip:
+                self.drip(page, answer, DRIP_S)
+            else:
                 page.wfile.write(answer)
         except OSError:
             log.info("the gate hung up")

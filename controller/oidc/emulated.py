@@ -8,10 +8,8 @@ import hmac
 import html
 import logging
 import secrets
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
@@ -23,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from device.codes.jose import base64url
+from device.wire.loopback import Loopback, Page
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ FAULTS: Final[dict[Fault, str]] = {
     "forged": "a token signed with another key",
     "bare": "no ID token at all",
 }
-PAGE: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Emulated provider</title>
+FORM: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Emulated provider</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"></head>
 <body><h1>Emulated identity provider 模拟身份提供方</h1><p>Whoever is typed here is believed. 输入谁就是谁。</p>
 <form method="post">{hidden}
@@ -117,7 +116,19 @@ class Given(NamedTuple):
     person: dict[str, str]
 
 
-class Emulated:
+class Question(Page):
+    """One question to the provider, which may be of another time."""
+
+    do_GET = Page.do_POST  # noqa: N815 the name is its parent's
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Tell the time as its clock has it."""
+        provider = self.server.loopback
+        fast_s = provider.fast_s if isinstance(provider, Emulated) else 0.0
+        return super().date_time_string((timestamp or time.time()) + fast_s)
+
+
+class Emulated(Loopback):
     """Answers on the loopback address until it is closed. `fault` is what is wrong with all that it says.
 
     Called `localhost` it is another site to a browser than a board at 127.0.0.1, as providers are.
@@ -126,6 +137,7 @@ class Emulated:
     def __init__(
         self, port: int = 0, *, alg: Algorithm = "ES256", secret: str = SECRET, name: str = "127.0.0.1"
     ) -> None:
+        super().__init__(port, name="provider", page=Question)
         self._name = name
         self.fault: Fault = ""
         self.fast_s = 0.0  # by which its clock is ahead of ours
@@ -134,57 +146,17 @@ class Emulated:
         self.asked: list[str] = []
         self._alg: Algorithm = alg
         self._codes: dict[str, Given] = {}
-        self._closed = threading.Event()
-        provider = self
-
-        class Page(BaseHTTPRequestHandler):
-            """One question."""
-
-            def do_GET(self) -> None:
-                """Answer it."""
-                provider.answer(self)
-
-            def do_POST(self) -> None:
-                """Answer it."""
-                provider.answer(self)
-
-            def date_time_string(self, timestamp: float | None = None) -> str:
-                """Tell the time as its clock has it."""
-                return super().date_time_string((timestamp or time.time()) + provider.fast_s)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is its parent's
-                """Say it in our log."""
-                log.info(format, *args)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Page)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="provider", daemon=True)
 
     @property
     def issuer(self) -> str:
         """Return what it calls itself."""
-        return f"http://{self._name}:{self._server.server_address[1]}"
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop answering."""
-        self._closed.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def wait(self) -> None:
-        """Answer until somebody closes it."""
-        self._closed.wait()
+        return f"http://{self._name}:{self.port}"
 
     def rotate(self) -> None:
         """Sign with another key from now on, and show the old one no more."""
         self.keys = [signer(self._alg)]
 
-    def answer(self, page: BaseHTTPRequestHandler) -> None:
+    def answer(self, page: Page) -> None:
         """Answer one question."""
         where = urlsplit(page.path)
         self.asked.append(where.path)
@@ -221,21 +193,21 @@ class Emulated:
             "authorization_response_iss_parameter_supported": True,
         }
 
-    def _show(self, page: BaseHTTPRequestHandler, asked: dict[str, str]) -> None:
+    def _show(self, page: Page, asked: dict[str, str]) -> None:
         """Ask who it is to be."""
         hidden = "".join(
             f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
             for name, value in asked.items()
         )
         faults = "".join(f'<option value="{name}">{meaning}</option>' for name, meaning in FAULTS.items())
-        body = PAGE.format(hidden=hidden, faults=faults).encode()
+        body = FORM.format(hidden=hidden, faults=faults).encode()
         page.send_response(200)
         page.send_header("Content-Type", "text/html; charset=utf-8")
         page.send_header("Content-Length", str(len(body)))
         page.end_headers()
         page.wfile.write(body)
 
-    def _let(self, page: BaseHTTPRequestHandler, said: dict[str, str]) -> None:
+    def _let(self, page: Page, said: dict[str, str]) -> None:
         """Send somebody back with a code, or without."""
         if said.get("client_id") != CLIENT or urlsplit(said.get("redirect_uri", "")).hostname != "127.0.0.1":
             self._say(page, 400, {"error": "invalid_request"}, "")
@@ -248,7 +220,7 @@ class Emulated:
         self._codes[code] = Given(said, {name: said.get(name, "") for name in ("subject", "name", "groups", "fault")})
         self._go(page, said["redirect_uri"], back | {"code": code})
 
-    def _exchange(self, page: BaseHTTPRequestHandler, said: dict[str, str]) -> None:
+    def _exchange(self, page: Page, said: dict[str, str]) -> None:
         """Give a token for a code, once, to whoever asked for it and shows the verifier."""
         given = self._codes.pop(said.get("code", ""), None)
         digest = base64url(hashlib.sha256(said.get("code_verifier", "").encode()).digest()).decode()
@@ -266,7 +238,7 @@ class Emulated:
                 answer["id_token"] = self._token(given, fault)
             self._say(page, 200, answer, fault or self.fault)
 
-    def _is_client(self, page: BaseHTTPRequestHandler, said: dict[str, str]) -> bool:
+    def _is_client(self, page: Page, said: dict[str, str]) -> bool:
         """Tell whether it is the board that asks: by its secret, where it has one."""
         shown = page.headers.get("Authorization", "").removeprefix("Basic ")
         name, _, secret = base64.b64decode(shown).decode().partition(":")
@@ -297,13 +269,13 @@ class Emulated:
             signature = (signer(key.alg) if fault == "forged" else key).sign(signed)
         return b".".join((signed, base64url(signature))).decode()
 
-    def _go(self, page: BaseHTTPRequestHandler, where: str, said: dict[str, str]) -> None:
+    def _go(self, page: Page, where: str, said: dict[str, str]) -> None:
         page.send_response(302)
         page.send_header("Location", where + (f"?{urlencode(said)}" if said else ""))
         page.send_header("Content-Length", "0")
         page.end_headers()
 
-    def _say(self, page: BaseHTTPRequestHandler, status: int, said: dict[str, Any], fault: str) -> None:
+    def _say(self, page: Page, status: int, said: dict[str, Any], fault: str) -> None:
         """Answer, or do what a provider in trouble does."""
         if fault == "slow":
             self._closed.wait()
@@ -314,10 +286,8 @@ class Emulated:
             page.send_header("Content-Type", "text/html" if fault == "html" else "application/json")
             page.end_headers()
             if fault == "drip":
-                for byte in body:
-                    page.wfile.write(bytes([byte]))
-                    if self._closed.wait(DRIP_S):
-                        return
+                self.drip(page, body, DRIP_S)
+                return
             while fault == "huge" and not self._closed.is_set():
                 page.wfile.write(body)
             page.wfile.write(body)
